@@ -1,0 +1,302 @@
+//! Settings: how transfers run, and every environment variable's name, default and parsing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::event::{Observer, Silent};
+use crate::retry::RetryBudget;
+
+/// One mebibyte in bytes.
+pub const MIB: u64 = 1 << 20;
+/// The default part size in bytes: 8 MiB.
+pub const DEFAULT_PART_SIZE: u64 = 8 * MIB;
+/// Connections when nothing fixes their number.
+pub const DEFAULT_CONCURRENCY: usize = 16;
+
+/// How large the parts of a multipart transfer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartSize {
+    /// [`DEFAULT_PART_SIZE`], or more where an object would need more than 10,000 parts.
+    Auto,
+    /// This many bytes, 5 MiB to 5 GiB. An object that would need more than 10,000 of them is refused before the first byte.
+    Fixed(u64),
+}
+
+/// How transfers run. Cheap to clone; clones share the retry budget, the observer and the cancel token.
+#[derive(Clone)]
+pub struct RuntimeConfig {
+    /// Part size of uploads and range size of downloads. Default: [`PartSize::Auto`].
+    pub part_size: PartSize,
+    /// Requests in flight at once over all files, at least 1. Default: [`DEFAULT_CONCURRENCY`].
+    pub concurrency: usize,
+    /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
+    pub max_memory: u64,
+    /// How often a failed request is repeated. Default: 8, which spans about 20 seconds of outage.
+    pub retries: u32,
+    /// How long a connection, with its TLS handshake, may take. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// How long the answer to a request that was sent may take to begin. Default: 60 s.
+    pub first_byte_timeout: Duration,
+    /// How long a body may pass without a single byte moving. Default: 30 s.
+    pub stall_timeout: Duration,
+    /// Retries left to all transfers together.
+    pub retry_budget: RetryBudget,
+    /// Stops every transfer that runs under this configuration; they clean up and return [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub cancel: CancellationToken,
+    /// Told of progress, retries and warnings.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        RuntimeConfig {
+            part_size: PartSize::Auto,
+            concurrency: DEFAULT_CONCURRENCY,
+            max_memory: 512 * MIB,
+            retries: 8,
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(30),
+            retry_budget: RetryBudget::default(),
+            cancel: CancellationToken::new(),
+            observer: Arc::new(Silent),
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// The defaults, with `STRATA_PART_SIZE`, `STRATA_CONCURRENCY`, `STRATA_MAX_MEMORY`, `STRATA_RETRIES` and
+    /// `STRATA_STALL_TIMEOUT` applied where they are set.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the variable whose value does not parse.
+    pub fn from_environment(environment: &Environment) -> Result<Self> {
+        let mut config = RuntimeConfig::default();
+        let mut apply =
+            |name: &str, set: &mut dyn FnMut(&mut RuntimeConfig, &str) -> Result<(), String>| match environment
+                .get(name)
+            {
+                Some(text) => set(&mut config, &text).map_err(|why| Error::invalid(format!("{name}: {why}"))),
+                None => Ok(()),
+            };
+        apply("STRATA_PART_SIZE", &mut |config, text| parse_part_size(text).map(|size| config.part_size = size))?;
+        apply("STRATA_CONCURRENCY", &mut |config, text| parse_concurrency(text).map(|n| config.concurrency = n))?;
+        apply("STRATA_MAX_MEMORY", &mut |config, text| parse_size(text).map(|size| config.max_memory = size))?;
+        apply("STRATA_STALL_TIMEOUT", &mut |config, text| {
+            parse_duration(text).map(|time| config.stall_timeout = time)
+        })?;
+        apply("STRATA_RETRIES", &mut |config, text| {
+            text.parse().map(|n| config.retries = n).map_err(|_| format!("'{text}' is not a whole number"))
+        })?;
+        Ok(config)
+    }
+}
+
+impl fmt::Debug for RuntimeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeConfig")
+            .field("part_size", &self.part_size)
+            .field("concurrency", &self.concurrency)
+            .field("max_memory", &self.max_memory)
+            .field("retries", &self.retries)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("stall_timeout", &self.stall_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes from a size such as `8MiB`, `8M`, `8MB` or `8388608`; units are IEC (powers of 1,024).
+///
+/// # Errors
+/// Why the text is not such a size.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    parse_size::Config::new()
+        .with_binary()
+        .parse_size(text)
+        .map_err(|_| format!("'{text}' is not a size; write it like 8MiB, 512KiB or 1GiB"))
+}
+
+/// A part size: `auto`, or 5 MiB to 5 GiB, S3's bounds
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+///
+/// # Errors
+/// Why the text is not such a size.
+pub fn parse_part_size(text: &str) -> Result<PartSize, String> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(PartSize::Auto);
+    }
+    match parse_size(text)? {
+        bytes @ 5_242_880..=5_368_709_120 => Ok(PartSize::Fixed(bytes)),
+        _ => Err(format!("'{text}' is outside S3's bounds for a part, 5MiB to 5GiB")),
+    }
+}
+
+/// Requests in flight: `auto`, or 1 to 1,024.
+///
+/// # Errors
+/// Why the text is not such a number.
+pub fn parse_concurrency(text: &str) -> Result<usize, String> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(DEFAULT_CONCURRENCY);
+    }
+    match text.parse() {
+        Ok(n @ 1..=1024) => Ok(n),
+        _ => Err(format!("'{text}' is not a number of connections, 1 to 1024, or auto")),
+    }
+}
+
+/// A duration such as `500ms`, `90s`, `2m` or `7d`, longer than zero.
+///
+/// # Errors
+/// Why the text is not such a duration.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("'{text}' is not a duration; write it like 30s, 2m or 1h")),
+    }
+}
+
+/// The process's environment with a `.env` file behind it. An empty variable counts as unset.
+#[derive(Clone, Default)]
+pub struct Environment {
+    real: HashMap<String, String>,
+    dotenv: HashMap<String, String>,
+}
+
+impl Environment {
+    /// The process's environment, then `.env` in the working directory if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when the file exists and cannot be read or parsed.
+    pub fn load() -> Result<Self> {
+        Environment::process().with_dotenv(Path::new(".env"), false)
+    }
+
+    /// The process's environment alone. Values that are not UTF-8 are left out.
+    pub fn process() -> Self {
+        let real =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Environment::from_pairs(real)
+    }
+
+    /// An environment of exactly these variables.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let real = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        Environment { real, dotenv: HashMap::new() }
+    }
+
+    /// Puts the variables of a `.env` file behind the ones that are set. The file is parsed, never executed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it cannot be read or parsed, or is missing and `required`.
+    /// The text names the line, never its content.
+    pub fn with_dotenv(mut self, path: &Path, required: bool) -> Result<Self> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(self),
+            Err(error) => {
+                let shown = path.display();
+                return Err(Error::local(format!("read the environment file '{shown}'"), error)
+                    .kind_is(crate::ErrorKind::Invalid));
+            }
+        };
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        for (number, pair) in dotenvy::from_read_iter(bytes).enumerate() {
+            let (name, value) = pair.map_err(|_| {
+                Error::invalid(format!("'{}': variable {} is not of the form NAME=value", path.display(), number + 1))
+                    .hint_is("quote values that have spaces; the line is not shown because it may hold a secret")
+            })?;
+            if !value.is_empty() {
+                self.dotenv.insert(name, value);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The variable's value, from the process first, then from `.env`; `None` when unset or empty.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.real.get(name).or_else(|| self.dotenv.get(name)).cloned()
+    }
+
+    /// The first of these variables that is set, with its name.
+    pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<(&'a str, String)> {
+        names.iter().find_map(|name| Some((*name, self.get(name)?)))
+    }
+
+    /// The variables `names` from one source: all from the process if it has the first of them, else all from `.env`.
+    /// For key id, secret and token, which must come from one source together.
+    pub fn together<const N: usize>(&self, names: [&str; N]) -> [Option<String>; N] {
+        let source =
+            if names.first().is_some_and(|name| self.real.contains_key(*name)) { &self.real } else { &self.dotenv };
+        names.map(|name| source.get(name).cloned())
+    }
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("real", &self.real.len()).field("dotenv", &self.dotenv.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn sizes_are_iec() {
+        for (text, bytes) in
+            [("8MiB", 8 << 20), ("8M", 8 << 20), ("8MB", 8 << 20), ("1 GiB", 1 << 30), ("5242880", 5_242_880)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "abc", "-1", "8 parts", "99999999999999999999"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn part_sizes_keep_to_the_limits_of_s3() {
+        assert_eq!(parse_part_size("AUTO"), Ok(PartSize::Auto));
+        assert_eq!(parse_part_size("5MiB"), Ok(PartSize::Fixed(5 << 20)));
+        assert_eq!(parse_part_size("5GiB"), Ok(PartSize::Fixed(5 << 30)));
+        assert!(parse_part_size("4MiB").is_err() && parse_part_size("6GiB").is_err());
+    }
+
+    #[test]
+    fn an_empty_variable_is_unset() {
+        let environment = environment(&[("A", ""), ("B", "b")]);
+        assert_eq!(environment.first_of(&["A", "B"]), Some(("B", "b".to_owned())));
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        let error = RuntimeConfig::from_environment(&environment(&[("STRATA_PART_SIZE", "tiny")])).unwrap_err();
+        assert_eq!(error.to_string(), "STRATA_PART_SIZE: 'tiny' is not a size; write it like 8MiB, 512KiB or 1GiB");
+    }
+
+    #[test]
+    fn credentials_come_from_one_source_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(".env");
+        std::fs::write(&file, "\u{feff}export ID='in file'\r\nSECRET=abc=def\nTOKEN=\"old\"\n# comment\n").unwrap();
+        let real = environment(&[("ID", "real"), ("SECRET", "real secret")]).with_dotenv(&file, true).unwrap();
+        assert_eq!(real.together(["ID", "SECRET", "TOKEN"]), [Some("real".into()), Some("real secret".into()), None]);
+        let file = Environment::default().with_dotenv(&file, true).unwrap();
+        assert_eq!(
+            file.together(["ID", "SECRET", "TOKEN"]),
+            [Some("in file".into()), Some("abc=def".into()), Some("old".into())]
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! One object through the multipart calls of a store: parts in flight, receipts in order, completed or aborted.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
+
+use crate::backend::{Part, PartReceipt, StorageBackend, Stored, WriteOptions};
+use crate::body::PartBody;
+use crate::checksum::Crc64;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan;
+
+/// How long a failed transfer may still take to give its upload up.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Sends the parts that `parts` yields, at most `slots` at once, and makes the object out of them.
+/// Each item is a future, so that a part is read and summed only when its turn comes.
+/// On failure the upload is aborted and the first error returned.
+pub(crate) async fn upload<B, S, F>(
+    store: &B,
+    key: &str,
+    slots: &Semaphore,
+    parts: S,
+    options: &WriteOptions,
+) -> Result<Sent>
+where
+    B: StorageBackend + ?Sized,
+    S: Stream<Item = Result<F>> + Send,
+    F: Future<Output = Result<(Part, PartBody)>> + Send,
+{
+    let upload = store.begin(key, options).await?;
+    let sending = async {
+        let mut receipts: Vec<PartReceipt> = parts
+            .map_ok(|part| async {
+                let _slot = slots.acquire().await.map_err(|_| Error::cancelled())?;
+                let (part, body) = part.await?;
+                store.put_part(key, &upload, part, &body).await
+            })
+            .try_buffer_unordered(store.runtime().concurrency)
+            .try_collect()
+            .await?;
+        receipts.sort_by_key(|receipt| receipt.number);
+        let (size, checksum) = review(&receipts)?;
+        let stored = store.complete(key, &upload, &receipts, options).await?;
+        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
+        confirm(key, size, checksum, &stored).map(|()| Sent { size, checksum, parts, etag: stored.etag })
+    };
+    // Every await inside ends when the token fires; this one ends those that wait for a slot or a source.
+    let cancel = &store.runtime().cancel;
+    let outcome = tokio::select! {
+        biased;
+        outcome = sending => outcome,
+        () = cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
+    };
+    if outcome.is_err() {
+        let _ = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, &upload)).await;
+    }
+    outcome
+}
+
+/// An object that was sent and confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) size: u64,
+    pub(crate) checksum: Crc64,
+    pub(crate) parts: Vec<Crc64>,
+    pub(crate) etag: Option<String>,
+}
+
+/// One object in one request.
+pub(crate) async fn put_whole<B: StorageBackend + ?Sized>(
+    store: &B,
+    key: &str,
+    body: &PartBody,
+    options: &WriteOptions,
+) -> Result<Sent> {
+    let stored = store.put(key, body, options).await?;
+    confirm(key, body.len(), body.checksum(), &stored)?;
+    Ok(Sent { size: body.len(), checksum: body.checksum(), parts: vec![body.checksum()], etag: stored.etag })
+}
+
+/// [`StorageBackend::write`].
+pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data: Bytes) -> Result<u64> {
+    let runtime = store.runtime();
+    let size = data.len() as u64;
+    let plan = plan::Plan::new(size, runtime.part_size, &store.capabilities())
+        .map_err(|error| error.action("write").on(key))?;
+    let options = WriteOptions::replace();
+    if plan.parts() == 1 {
+        return Ok(put_whole(store, key, &PartBody::from_bytes(data), &options).await?.size);
+    }
+    let slots = Semaphore::new(runtime.concurrency);
+    let parts = stream::iter(plan.ranges()).map(|(part, range)| {
+        let bytes = data.slice(plan::as_indices(&range));
+        Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) })
+    });
+    Ok(upload(store, key, &slots, parts, &options).await?.size)
+}
+
+/// The receipts cover the object without gap: size and checksum of the whole.
+fn review(receipts: &[PartReceipt]) -> Result<(u64, Crc64)> {
+    let mut whole = (0, Crc64::EMPTY);
+    for (receipt, expected) in receipts.iter().zip(1u32..) {
+        if receipt.number != expected {
+            return Err(Error::new(
+                ErrorKind::Other,
+                format!("part {expected} has no receipt; the upload is given up"),
+            ));
+        }
+        whole = (whole.0 + receipt.size, whole.1.combine(receipt.checksum, receipt.size));
+    }
+    Ok(whole)
+}
+
+/// What the store says it has is what was sent.
+fn confirm(key: &str, size: u64, checksum: Crc64, stored: &Stored) -> Result<()> {
+    if stored.size == size && stored.checksum.is_none_or(|theirs| theirs == checksum) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Integrity,
+        format!(
+            "the store holds {} bytes with checksum {:?}, sent were {size} bytes with {checksum:?}",
+            stored.size, stored.checksum
+        ),
+    )
+    .action("put")
+    .on(key)
+    .hint_is("the object is not what was sent: run the same command again, and have the store checked"))
+}
