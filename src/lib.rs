@@ -1,15 +1,19 @@
 //! Moves training checkpoints between a machine and a store, fast and without ever losing or faking one.
 pub mod backend;
 pub mod body;
+pub mod checkpoint;
 pub mod checksum;
 pub mod config;
 pub mod error;
 pub mod event;
 pub mod key;
 mod multipart;
+mod partial_file;
 pub mod plan;
 pub mod retry;
+pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};
 pub use config::{Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
+pub use transfer::{GetOptions, Got, Overwrite, Put, Transfer};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Part, PartReceipt, StorageBackend, Stored, WriteOptions};
 use crate::body::PartBody;
@@ -16,21 +17,28 @@ use crate::plan;
 /// How long a failed transfer may still take to give its upload up.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// One object's way into the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) options: &'a WriteOptions,
+    /// Requests in flight over all objects.
+    pub(crate) slots: &'a Semaphore,
+    /// Gives this object up.
+    pub(crate) cancel: &'a CancellationToken,
+}
+
 /// Sends the parts that `parts` yields, at most `slots` at once, and makes the object out of them.
-/// Each item is a future, so that a part is read and summed only when its turn comes.
-/// On failure the upload is aborted and the first error returned.
-pub(crate) async fn upload<B, S, F>(
-    store: &B,
-    key: &str,
-    slots: &Semaphore,
-    parts: S,
-    options: &WriteOptions,
-) -> Result<Sent>
+/// Each item is a future, so that a part is read and summed only when its turn comes. `unchanged` is asked when all
+/// parts are there and nothing is committed yet. On failure, or when `cancel` fires, the upload is aborted.
+pub(crate) async fn upload<B, S, F, U>(store: &B, job: Job<'_>, parts: S, unchanged: U) -> Result<Sent>
 where
     B: StorageBackend + ?Sized,
     S: Stream<Item = Result<F>> + Send,
     F: Future<Output = Result<(Part, PartBody)>> + Send,
+    U: Future<Output = Result<()>> + Send,
 {
+    let Job { key, options, slots, cancel } = job;
     let upload = store.begin(key, options).await?;
     let sending = async {
         let mut receipts: Vec<PartReceipt> = parts
@@ -42,14 +50,13 @@ where
             .try_buffer_unordered(store.runtime().concurrency)
             .try_collect()
             .await?;
+        unchanged.await?;
         receipts.sort_by_key(|receipt| receipt.number);
         let (size, checksum) = review(&receipts)?;
         let stored = store.complete(key, &upload, &receipts, options).await?;
         let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
         confirm(key, size, checksum, &stored).map(|()| Sent { size, checksum, parts, etag: stored.etag })
     };
-    // Every await inside ends when the token fires; this one ends those that wait for a slot or a source.
-    let cancel = &store.runtime().cancel;
     let outcome = tokio::select! {
         biased;
         outcome = sending => outcome,
@@ -97,7 +104,8 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
         let bytes = data.slice(plan::as_indices(&range));
         Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) })
     });
-    Ok(upload(store, key, &slots, parts, &options).await?.size)
+    let job = Job { key, options: &options, slots: &slots, cancel: &runtime.cancel };
+    Ok(upload(store, job, parts, std::future::ready(Ok(()))).await?.size)
 }
 
 /// The receipts cover the object without gap: size and checksum of the whole.
