@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::SystemTime;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::backend::{ObjectMeta, StorageBackend};
 use crate::checksum::Crc64;
@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 
 use super::find::read_manifest;
+use super::group::Work;
 use super::manifest::Manifest;
 use super::marker::{Marker, MarkerState};
 
@@ -100,11 +101,10 @@ pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>
     for object in &objects {
         groups.assign(object);
     }
-    let mut entries: Vec<Entry> = stream::iter(groups.named)
-        .map(|(name, found)| describe(store, name, found))
-        .buffer_unordered(store.runtime().concurrency.max(1))
-        .try_concat()
-        .await?;
+    let work: Work<'_, Vec<Entry>> =
+        Box::new(groups.named.into_iter().map(|(name, found)| describe(store, name, found).boxed()));
+    let mut entries: Vec<Entry> =
+        stream::iter(work).buffer_unordered(store.runtime().concurrency.max(1)).try_concat().await?;
     entries.extend(groups.plain.into_iter().cloned().map(Entry::File));
     entries.sort_by(|a, b| a.name().cmp(b.name()));
     Ok(entries)

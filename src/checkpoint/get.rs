@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::FutureExt;
+
 use crate::backend::ObjectMeta;
 use crate::body::blocking;
 use crate::error::{Error, ErrorKind, Result};
@@ -121,10 +123,10 @@ async fn fetch_all(
     let mut got = CheckpointGot { files, bytes, ..CheckpointGot::default() };
     let (last, first): (Vec<Wanted<'_>>, Vec<Wanted<'_>>) = wanted.iter().partition(|file| is_marker(file.path()));
     for batch in [first, last] {
-        let fetch_one = async |transfer: Transfer, file: Wanted<'_>| {
-            fetch_one(&transfer, name, file, &place.root().join(file.path()), options).await
-        };
-        for one in group::for_each(transfer, batch, fetch_one).await? {
+        let group = transfer.group();
+        let root = place.root();
+        let work = batch.into_iter().map(|file| fetch_one(&group, name, file, root.join(file.path()), options).boxed());
+        for one in group::all(&group, Box::new(work)).await? {
             got.moved_files += u64::from(one.moved);
             got.moved_bytes += if one.moved { one.size } else { 0 };
         }
@@ -137,7 +139,7 @@ async fn fetch_one(
     transfer: &Transfer,
     name: &str,
     file: Wanted<'_>,
-    to: &Path,
+    to: PathBuf,
     options: &GetCheckpoint,
 ) -> Result<Got> {
     let key = format!("{name}/{}", file.path());
@@ -147,7 +149,7 @@ async fn fetch_one(
         Wanted::Bare { .. } => {
             let meta = transfer.store().head(&key).await?;
             let expected = Expected::object(&meta, transfer.plan_for(meta.size)?);
-            return transfer.fetch(&key, &expected, to, &options).await;
+            return transfer.fetch(&key, &expected, &to, &options).await;
         }
         Wanted::Listed(file) => file,
     };
@@ -165,7 +167,7 @@ async fn fetch_one(
         _ => transfer.store().head(&key).await.map_err(missing)?.etag,
     };
     let expected = Expected { plan, checksum: Some(file.crc64nvme), parts: file.parts()?, pin };
-    transfer.fetch(&key, &expected, to, &options).await.map_err(missing)
+    transfer.fetch(&key, &expected, &to, &options).await.map_err(missing)
 }
 
 /// Where the files go until all of them are there.

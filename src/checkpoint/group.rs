@@ -1,24 +1,19 @@
 //! Many files at once, as one piece of work: the first failure gives the others up, and they clean up before it is told.
 
-use std::future::Future;
-
+use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::Transfer;
 
-/// Runs `work` for every item, at most the store's concurrency at once, in order of the results' arrival.
-/// `work` gets a transfer of its own group, which is given up when one item fails.
-pub(crate) async fn for_each<I, T, F, Fut>(transfer: &Transfer, items: I, work: F) -> Result<Vec<T>>
-where
-    I: IntoIterator,
-    F: Fn(Transfer, I::Item) -> Fut,
-    Fut: Future<Output = Result<T>>,
-{
-    let group = transfer.group();
-    let mut running = stream::iter(items)
-        .map(|item| work(group.clone(), item))
-        .buffer_unordered(transfer.store().runtime().concurrency.max(1));
+/// What is to be done, made when its turn comes. Boxed, so that the compiler can tell that everything built on it may
+/// move between threads.
+pub(crate) type Work<'a, T> = Box<dyn Iterator<Item = BoxFuture<'a, Result<T>>> + Send + 'a>;
+
+/// Runs `work` to its end, at most the store's concurrency at once, in order of the results' arrival. `group` is the
+/// [`Transfer::group`] that every item moves its bytes with; it is given up when one of them fails.
+pub(crate) async fn all<'a, T>(group: &Transfer, work: Work<'a, T>) -> Result<Vec<T>> {
+    let mut running = stream::iter(work).buffer_unordered(group.store().runtime().concurrency.max(1));
     let mut done = Vec::new();
     let mut failed: Option<Error> = None;
     while let Some(outcome) = running.next().await {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::backend::{ObjectMeta, StorageBackend, WriteOptions};
 use crate::body::{PartBody, blocking, changed};
@@ -78,8 +79,9 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     let mut entries = Vec::with_capacity(members.len());
     let mut moved = CheckpointPut { committed: true, ..all };
     for batch in [first, last] {
-        let put_one = async |transfer: Transfer, member: &Member| put_member(&transfer, name, member, &existing).await;
-        for (entry, sent) in group::for_each(transfer, batch, put_one).await? {
+        let group = transfer.group();
+        let work = batch.into_iter().map(|member| put_member(&group, name, member, &existing).boxed());
+        for (entry, sent) in group::all(&group, Box::new(work)).await? {
             moved.moved_files += u64::from(sent);
             moved.moved_bytes += if sent { entry.size } else { 0 };
             entries.push(entry);

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use futures::FutureExt;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::transfer::{Transfer, object_at};
@@ -38,10 +40,9 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
             let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
             Marker::new(MarkerState::Removing, Writer::this_process(), paths).write(store, name).await?;
             store.delete(&key::manifest_of(name)).await?;
-            let delete = async |transfer: Transfer, (path, _): &(String, u64)| {
-                transfer.store().delete(&format!("{name}/{path}")).await
-            };
-            group::for_each(transfer, &files, delete).await?;
+            let keys = files.iter().map(|(path, _)| format!("{name}/{path}"));
+            let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
+            group::all(&transfer.group(), Box::new(work)).await?;
             store.delete(&Marker::key(name)).await?;
             Ok(Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() })
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use crate::backend::ObjectMeta;
@@ -85,10 +85,13 @@ impl Transfer {
         let partial = blocking(move || PartialFile::create(&destination)).await?;
         let target = &Target { file: partial.file().clone(), name: to.to_string_lossy().into() };
         let sums: Vec<(Crc64, u64)> = stream::iter(expected.plan.ranges())
-            .map(|(part, range)| async move {
-                let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-                let sum = expected.parts.get(part.number as usize - 1).copied();
-                self.fetch_range(key, range, sum, expected, target).await
+            .map(|(part, range)| {
+                async move {
+                    let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+                    let sum = expected.parts.get(part.number as usize - 1).copied();
+                    self.fetch_range(key, range, sum, expected, target).await
+                }
+                .boxed()
             })
             .buffered(self.store().runtime().concurrency)
             .try_collect()

@@ -1,5 +1,6 @@
 //! What is at a key before anything is written there.
 
+use futures::FutureExt;
 use futures::future::try_join_all;
 
 use crate::backend::{ObjectMeta, StorageBackend};
@@ -21,31 +22,24 @@ pub(crate) async fn object_at(store: &dyn StorageBackend, key: &str) -> Result<O
 /// # Errors
 /// [`ErrorKind::Exists`] when an object stands where `key` needs a directory, or `key` lies in a committed checkpoint.
 pub(crate) async fn refuse_clash(store: &dyn StorageBackend, key: &str) -> Result<()> {
-    try_join_all(key::ancestors(key).map(async |ancestor| {
-        let manifest = key::manifest_of(ancestor);
-        let (object, manifest) = futures::try_join!(object_at(store, ancestor), object_at(store, &manifest))?;
-        if object.is_some() {
-            return Err(Error::new(
-                ErrorKind::Exists,
-                format!("'{ancestor}' is a file in the store, so nothing can be put under it"),
-            )
-            .action("put")
-            .on(key)
-            .hint_is(format!("choose another key, or remove the file first: strata-ckpt rm {ancestor}")));
-        }
-        if manifest.is_some() {
-            return Err(Error::new(
-                ErrorKind::Exists,
-                format!("it would lie inside the committed checkpoint '{ancestor}'"),
-            )
-            .action("put")
-            .on(key)
-            .hint_is(format!("choose another key, or remove the checkpoint first: strata-ckpt rm {ancestor}")));
-        }
-        Ok(())
-    }))
-    .await?;
+    try_join_all(key::ancestors(key).map(|ancestor| refuse_ancestor(store, key, ancestor).boxed())).await?;
     Ok(())
+}
+
+async fn refuse_ancestor(store: &dyn StorageBackend, key: &str, ancestor: &str) -> Result<()> {
+    let manifest = key::manifest_of(ancestor);
+    let (object, manifest) = futures::try_join!(object_at(store, ancestor), object_at(store, &manifest))?;
+    let (what, hint) = if object.is_some() {
+        (format!("'{ancestor}' is a file in the store, so nothing can be put under it"), "remove the file first")
+    } else if manifest.is_some() {
+        (format!("it would lie inside the committed checkpoint '{ancestor}'"), "remove the checkpoint first")
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Exists, what)
+        .action("put")
+        .on(key)
+        .hint_is(format!("choose another key, or {hint}: strata-ckpt rm {ancestor}")))
 }
 
 /// [`refuse_clash`], and no directory stands at `key` itself.

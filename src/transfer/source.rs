@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::body::{self, blocking};
 use crate::checksum::Crc64;
@@ -78,7 +78,7 @@ impl SourceFile {
             .map(|(_, range)| {
                 let (file, name) = (self.file.clone(), self.name.clone());
                 let len = range.end - range.start;
-                blocking(move || Ok((body::checksum_of(&file, &name, range.start, len)?, len)))
+                blocking(move || Ok((body::checksum_of(&file, &name, range.start, len)?, len))).boxed()
             })
             .buffered(threads)
             .try_collect()

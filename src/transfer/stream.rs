@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -50,11 +50,12 @@ impl Transfer {
             None => multipart::put_whole(store, key, &PartBody::from_bytes(Bytes::new()), &options).await?,
             Some((_, body)) if pieces.ended => multipart::put_whole(store, key, &body, &options).await?,
             Some(first) => {
-                let rest =
-                    stream::try_unfold(pieces, async |mut pieces| Ok(pieces.next().await?.map(|part| (part, pieces))));
-                let parts = stream::once(async { Ok(first) }).chain(rest).map_ok(|part| async { Ok(part) });
+                let rest = stream::try_unfold(pieces, |mut pieces| {
+                    async move { Ok(pieces.next().await?.map(|part| (part, pieces))) }.boxed()
+                });
+                let parts = stream::once(async { Ok(first) }).chain(rest).map_ok(|part| async { Ok(part) }.boxed());
                 let job = Job { key, options: &options, slots: &self.slots, cancel: &self.cancel };
-                multipart::upload(store, job, parts, std::future::ready(Ok(()))).await?
+                multipart::upload(store, job, parts.boxed(), std::future::ready(Ok(())).boxed()).await?
             }
         };
         self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });
@@ -82,7 +83,7 @@ impl Transfer {
         let ahead = ahead.clamp(1, self.store().runtime().concurrency);
         let ranges = Plan::existing(expected.plan.size(), range_size).ranges().filter(|(_, range)| !range.is_empty());
         let mut pieces = stream::iter(ranges)
-            .map(|(_, range)| self.fetch_bytes(key, range, expected.pin.as_deref()))
+            .map(|(_, range)| self.fetch_bytes(key, range, expected.pin.as_deref()).boxed())
             .buffered(ahead);
         let failed = |error| Error::local(format!("write '{key}' to the output"), error);
         let mut digest = Crc64Digest::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use futures::stream;
+use futures::{FutureExt, StreamExt, stream};
 
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
@@ -99,10 +99,11 @@ impl Transfer {
         options: &WriteOptions,
     ) -> Result<multipart::Sent> {
         let parts = plan.ranges().map(|(part, range)| {
-            Ok(async move { Ok((part, self.part_body(source, range.start, range.end - range.start).await?)) })
+            let body = self.part_body(source, range.start, range.end - range.start);
+            Ok(async move { Ok((part, body.await?)) }.boxed())
         });
         let job = Job { key, options, slots: &self.slots, cancel: &self.cancel };
-        multipart::upload(&**self.store(), job, stream::iter(parts), source.check_unchanged()).await
+        multipart::upload(&**self.store(), job, stream::iter(parts).boxed(), source.check_unchanged().boxed()).await
     }
 
     async fn part_body(&self, source: &SourceFile, offset: u64, len: u64) -> Result<PartBody> {
