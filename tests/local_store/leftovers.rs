@@ -169,6 +169,26 @@ async fn writers_and_pruning_deleters_do_not_hinder_each_other() {
     assert!(bed.everything().is_empty(), "{:?}", bed.everything());
 }
 
+/// Fewer removals than a writer has tries, so that it always wins in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_vanishes_before_its_first_file_is_made_again() {
+    let bed = Bed::new();
+    bed.put("kept", b"x").await;
+    for _ in 0..100 {
+        let directories = ["a/b/c", "a/b", "a"].map(|directory| bed.path(directory));
+        let pruning = tokio::task::spawn_blocking(move || {
+            for directory in directories.iter().cycle().take(90) {
+                let _ = fs::remove_dir(directory);
+            }
+        });
+        let (written, pruned) = tokio::join!(bed.write("a/b/c/k", zeros(10)), pruning);
+        written.unwrap();
+        pruned.unwrap();
+        bed.delete("a/b/c/k").await.unwrap();
+    }
+    assert_eq!(bed.everything(), ["kept"]);
+}
+
 /// The limit on a file's size stands for a disk that fills in the midst of a write.
 #[tokio::test]
 async fn a_disk_that_fills_leaves_what_was_there() {
