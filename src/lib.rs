@@ -9,7 +9,11 @@ pub mod key;
 mod multipart;
 pub mod plan;
 pub mod retry;
+#[cfg(feature = "s3")]
+pub mod s3;
 
 pub use backend::{ObjectMeta, StorageBackend};
 pub use config::{Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "s3")]
+pub use s3::{Addressing, S3Config, S3Storage, StaticCredentials};
