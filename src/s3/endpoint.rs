@@ -258,7 +258,7 @@ mod tests {
             "http://h/%2e",
             "http://[::1",
             "://",
-            "http://h\n",
+            "http://h\nx",
             "h\\x",
         ] {
             match Site::resolve(Some(endpoint), "eu-west-1", Addressing::Auto, "b") {

@@ -1,0 +1,26 @@
+# Daily work. `just` lists the recipes; https://just.systems
+
+_default:
+    @just --list --unsorted
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Everything but the tests: format, layers, lints
+check:
+    cargo fmt --check
+    ./scripts/check-boundaries.sh
+    cargo clippy --locked --all-targets -- -D warnings
+
+# The whole suite, or what `cargo test` is told: just test --test s3_traps
+test *ARGS:
+    ./scripts/test.sh {{ARGS}}
+
+# Build, and take a small checkpoint there and back
+quickstart:
+    ./scripts/quickstart.sh
+
+# What CI runs
+ci:
+    ./.ci/run

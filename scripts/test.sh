@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Gets everything the tests need, then runs the whole suite. Arguments go to `cargo test`:
+#   ./scripts/test.sh                  everything
+#   ./scripts/test.sh --test s3_traps  one test binary
+#
+# MinIO and s5cmd are taken from STRATA_TEST_MINIO and STRATA_TEST_S5CMD, else from PATH, else kept in
+# ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/setup.sh
+. "$root/scripts/lib/setup.sh"
+
+need_rust "$root"
+need_build_packages
+STRATA_TEST_MINIO=$(find_minio)
+STRATA_TEST_S5CMD=$(find_s5cmd)
+export STRATA_TEST_MINIO STRATA_TEST_S5CMD
+
+cd "$root"
+exec cargo test --locked "$@"

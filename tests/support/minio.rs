@@ -1,0 +1,192 @@
+//! A real MinIO on loopback: a data directory of its own, and gone when the test process is, however that ends.
+//!
+//! ```no_run
+//! let bucket = support::minio::shared().bucket();
+//! command.envs(bucket.environment());        // the five permissions on this bucket, and nothing else
+//! assert!(bucket.uploads().is_empty());      // asked as root
+//! ```
+
+mod authority;
+mod bucket;
+mod client;
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::authority::Authority;
+pub use self::bucket::Bucket;
+use self::client::Client;
+
+/// How long a MinIO may take to answer, on a machine that is busy with other things.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who asks.
+#[derive(Clone)]
+pub struct Keys {
+    pub id: String,
+    pub secret: String,
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.id)
+    }
+}
+
+/// A running server.
+pub struct Minio {
+    endpoint: String,
+    root: Keys,
+    authority: Option<Authority>,
+    client: Client,
+    /// Its end tells the shell around the server to kill it and to remove its directory.
+    _alive: ChildStdin,
+}
+
+/// The server that all tests of this binary share; each takes a bucket of its own.
+pub fn shared() -> &'static Minio {
+    static SHARED: OnceLock<Minio> = OnceLock::new();
+    SHARED.get_or_init(|| Minio::start(None))
+}
+
+/// The same behind TLS with a certificate that only [`Minio::ca`] vouches for.
+pub fn shared_tls() -> &'static Minio {
+    static SHARED: OnceLock<Minio> = OnceLock::new();
+    SHARED.get_or_init(|| Minio::start(Some(Authority::new())))
+}
+
+impl Minio {
+    fn start(authority: Option<Authority>) -> Self {
+        let binary = find_binary();
+        let root = Keys { id: random_name("root"), secret: random_name("secret"), token: None };
+        let mut complaints = String::new();
+        // A port that was free may be taken before the server binds it.
+        for _ in 0..3 {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let scheme = if authority.is_some() { "https" } else { "http" };
+            let endpoint = format!("{scheme}://127.0.0.1:{port}");
+            let client = Client::new(&endpoint, authority.as_ref());
+            let directory = tempfile::Builder::new().prefix("strata-minio-").tempdir().unwrap().keep();
+            let (mut child, alive) = launch(&binary, &directory, port, &root, authority.as_ref());
+            if ready(&client, &root, &mut child) {
+                return Minio { endpoint, root, authority, client, _alive: alive };
+            }
+            complaints += &fs::read_to_string(directory.join("log")).unwrap_or_default();
+            drop(alive);
+            let _ = child.wait();
+        }
+        panic!("{} did not start:\n{complaints}", binary.display());
+    }
+
+    /// Such as `http://127.0.0.1:40123`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The file with the certificate of the authority behind a TLS server.
+    pub fn ca(&self) -> Option<&Path> {
+        self.authority.as_ref().map(Authority::ca)
+    }
+
+    /// The identity that may do everything; for set-up and assertions only.
+    pub fn root(&self) -> &Keys {
+        &self.root
+    }
+
+    /// A new, empty bucket.
+    pub fn bucket(&'static self) -> Bucket {
+        Bucket::create(self, random_name("test"))
+    }
+}
+
+/// Becomes the server, after leaving a process behind that waits for the end of the pipe to its stdin, which comes when
+/// this test process ends, however that happens; then it kills the server and removes its directory.
+const GUARD: &str = r#"
+directory=$1; shift
+exec 3<&0
+{ read -r _ <&3; kill -9 $$; rm -rf "$directory"; } &
+exec "$@" 3<&- </dev/null >"$directory/log" 2>&1
+"#;
+
+fn launch(
+    binary: &Path,
+    directory: &Path,
+    port: u16,
+    root: &Keys,
+    authority: Option<&Authority>,
+) -> (Child, ChildStdin) {
+    let certificates = directory.join("certs");
+    fs::create_dir(&certificates).unwrap();
+    if let Some(authority) = authority {
+        authority.certify_loopback(&certificates.join("public.crt"), &certificates.join("private.key"));
+    }
+    let mut child = Command::new("sh")
+        .args(["-c", GUARD, "minio"])
+        .arg(directory)
+        .arg(binary)
+        .args(["server", "--quiet", "--address"])
+        .arg(format!("127.0.0.1:{port}"))
+        .arg("--certs-dir")
+        .arg(&certificates)
+        .arg(directory.join("data"))
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("HOME", directory)
+        .envs([("MINIO_ROOT_USER", &root.id), ("MINIO_ROOT_PASSWORD", &root.secret)])
+        .envs([("MINIO_BROWSER", "off"), ("MINIO_UPDATE", "off"), ("MINIO_CI_CD", "on")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // Ctrl-C in a terminal reaches the tests alone; the server follows them in an orderly way.
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let alive = child.stdin.take().unwrap();
+    (child, alive)
+}
+
+/// Waits until the server is up and is ours: it knows the root keys. False when it ended instead.
+fn ready(client: &Client, root: &Keys, child: &mut Child) -> bool {
+    let deadline = Instant::now() + START_TIMEOUT;
+    while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+        let live = client.try_call(root, "s3", "GET", "/minio/health/live", &[]);
+        if live.is_some_and(|answer| answer.status == 200) {
+            let ours = client.try_call(root, "s3", "GET", "/", &[]);
+            if ours.is_some_and(|answer| answer.status == 200) {
+                return true;
+            }
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// `STRATA_TEST_MINIO`, the one on PATH, or the one that `scripts/test.sh` built.
+fn find_binary() -> PathBuf {
+    if let Some(path) = env::var_os("STRATA_TEST_MINIO").filter(|path| !path.is_empty()) {
+        return path.into();
+    }
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    env::split_paths(&on_path)
+        .map(|directory| directory.join("minio"))
+        .chain(cache.map(|cache| cache.join("strata-ckpt/bin/minio")))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("these tests need MinIO, which is not here: run ./scripts/test.sh, it brings it"))
+}
+
+fn random_name(what: &str) -> String {
+    format!("{what}-{}", uuid::Uuid::new_v4().simple())
+}

@@ -1,0 +1,40 @@
+//! A private certificate authority, and a certificate of it for loopback.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    ca: PathBuf,
+    _directory: TempDir,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        fs::write(&ca, certificate.pem()).unwrap();
+        Authority { issuer: Issuer::new(params, key), ca, _directory: directory }
+    }
+
+    /// The file that `AWS_CA_BUNDLE` names.
+    pub fn ca(&self) -> &Path {
+        &self.ca
+    }
+
+    /// Writes a certificate for 127.0.0.1 and localhost, and its key.
+    pub fn certify_loopback(&self, certificate: &Path, key: &Path) {
+        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let params = CertificateParams::new(names).unwrap();
+        let pair = KeyPair::generate().unwrap();
+        fs::write(certificate, params.signed_by(&pair, &self.issuer).unwrap().pem()).unwrap();
+        fs::write(key, pair.serialize_pem()).unwrap();
+    }
+}
