@@ -74,6 +74,11 @@ pub fn ancestors(key: &str) -> impl Iterator<Item = &str> {
     key.match_indices('/').map(|(end, _)| &key[..end])
 }
 
+/// Where the manifest of the checkpoint `name` lies.
+pub fn manifest_of(name: &str) -> String {
+    format!("{name}/{RESERVED_DIRECTORY}/manifest.json")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,15 +1,23 @@
 //! Moves training checkpoints between a machine and a store, fast and without ever losing or faking one.
 pub mod backend;
 pub mod body;
+pub mod checkpoint;
 pub mod checksum;
 pub mod config;
 pub mod error;
 pub mod event;
 pub mod key;
 mod multipart;
+mod partial_file;
 pub mod plan;
 pub mod retry;
+#[cfg(feature = "s3")]
+pub mod s3;
+pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};
 pub use config::{Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "s3")]
+pub use s3::{Addressing, S3Config, S3Storage, StaticCredentials};
+pub use transfer::{GetOptions, Got, Overwrite, Put, Transfer};

@@ -1,13 +1,15 @@
 //! One object through the multipart calls of a store: parts in flight, receipts in order, completed or aborted.
 
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, FuturesUnordered};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::backend::{Part, PartReceipt, StorageBackend, Stored, WriteOptions};
+use crate::backend::{Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::checksum::Crc64;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,40 +18,40 @@ use crate::plan;
 /// How long a failed transfer may still take to give its upload up.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// One object's way into the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) options: &'a WriteOptions,
+    /// Requests in flight over all objects.
+    pub(crate) slots: &'a Semaphore,
+    /// Gives this object up.
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
+pub(crate) type Parts<'a> = BoxStream<'a, Result<BoxFuture<'a, Result<(Part, PartBody)>>>>;
+
 /// Sends the parts that `parts` yields, at most `slots` at once, and makes the object out of them.
-/// Each item is a future, so that a part is read and summed only when its turn comes.
-/// On failure the upload is aborted and the first error returned.
-pub(crate) async fn upload<B, S, F>(
+/// Each item is a future, so that a part is read and summed only when its turn comes. `unchanged` is asked when all
+/// parts are there and nothing is committed yet. On failure, or when `cancel` fires, the upload is aborted.
+pub(crate) async fn upload<B: StorageBackend + ?Sized>(
     store: &B,
-    key: &str,
-    slots: &Semaphore,
-    parts: S,
-    options: &WriteOptions,
-) -> Result<Sent>
-where
-    B: StorageBackend + ?Sized,
-    S: Stream<Item = Result<F>> + Send,
-    F: Future<Output = Result<(Part, PartBody)>> + Send,
-{
+    job: Job<'_>,
+    parts: Parts<'_>,
+    unchanged: BoxFuture<'_, Result<()>>,
+) -> Result<Sent> {
+    let Job { key, options, cancel, .. } = job;
     let upload = store.begin(key, options).await?;
     let sending = async {
-        let mut receipts: Vec<PartReceipt> = parts
-            .map_ok(|part| async {
-                let _slot = slots.acquire().await.map_err(|_| Error::cancelled())?;
-                let (part, body) = part.await?;
-                store.put_part(key, &upload, part, &body).await
-            })
-            .try_buffer_unordered(store.runtime().concurrency)
-            .try_collect()
-            .await?;
+        let mut receipts = send_parts(store, job, &upload, parts).await?;
+        unchanged.await?;
         receipts.sort_by_key(|receipt| receipt.number);
         let (size, checksum) = review(&receipts)?;
         let stored = store.complete(key, &upload, &receipts, options).await?;
         let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
         confirm(key, size, checksum, &stored).map(|()| Sent { size, checksum, parts, etag: stored.etag })
     };
-    // Every await inside ends when the token fires; this one ends those that wait for a slot or a source.
-    let cancel = &store.runtime().cancel;
     let outcome = tokio::select! {
         biased;
         outcome = sending => outcome,
@@ -59,6 +61,36 @@ where
         let _ = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, &upload)).await;
     }
     outcome
+}
+
+async fn send_parts<B: StorageBackend + ?Sized>(
+    store: &B,
+    job: Job<'_>,
+    upload: &UploadId,
+    mut parts: Parts<'_>,
+) -> Result<Vec<PartReceipt>> {
+    let (mut receipts, mut flying, mut ended) = (Vec::new(), FuturesUnordered::new(), false);
+    loop {
+        tokio::select! {
+            Some(receipt) = flying.next() => receipts.push(receipt?),
+            part = parts.next(), if !ended && flying.len() < store.runtime().concurrency.max(1) => match part {
+                Some(part) => flying.push(send_part(store, job, upload, part?)),
+                None => ended = true,
+            },
+            else => return Ok(receipts),
+        }
+    }
+}
+
+async fn send_part<B: StorageBackend + ?Sized>(
+    store: &B,
+    job: Job<'_>,
+    upload: &UploadId,
+    part: BoxFuture<'_, Result<(Part, PartBody)>>,
+) -> Result<PartReceipt> {
+    let _slot = job.slots.acquire().await.map_err(|_| Error::cancelled())?;
+    let (part, body) = part.await?;
+    store.put_part(job.key, upload, part, &body).await
 }
 
 /// An object that was sent and confirmed.
@@ -95,9 +127,10 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
     let slots = Semaphore::new(runtime.concurrency);
     let parts = stream::iter(plan.ranges()).map(|(part, range)| {
         let bytes = data.slice(plan::as_indices(&range));
-        Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) })
+        Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) }.boxed())
     });
-    Ok(upload(store, key, &slots, parts, &options).await?.size)
+    let job = Job { key, options: &options, slots: &slots, cancel: &runtime.cancel };
+    Ok(upload(store, job, parts.boxed(), std::future::ready(Ok(())).boxed()).await?.size)
 }
 
 /// The receipts cover the object without gap: size and checksum of the whole.

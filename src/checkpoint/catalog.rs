@@ -1,0 +1,270 @@
+//! What is in a store, as checkpoints and plain files: the listing compared with the manifests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::SystemTime;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+
+use crate::backend::{ObjectMeta, StorageBackend};
+use crate::checksum::Crc64;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key;
+
+use super::find::read_manifest;
+use super::group::Work;
+use super::manifest::Manifest;
+use super::marker::{Marker, MarkerState};
+
+/// One line of a listing.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A checkpoint, whatever its state.
+    Checkpoint(CheckpointEntry),
+    /// An object that belongs to no checkpoint.
+    File(ObjectMeta),
+}
+
+impl Entry {
+    /// The checkpoint's name or the object's key.
+    pub fn name(&self) -> &str {
+        match self {
+            Entry::Checkpoint(checkpoint) => &checkpoint.name,
+            Entry::File(object) => &object.key,
+        }
+    }
+}
+
+/// A checkpoint as the listing and its manifest show it. No file was read.
+#[derive(Clone, Debug)]
+pub struct CheckpointEntry {
+    /// Its name: the key of its directory.
+    pub name: String,
+    /// Whether it can be got.
+    pub state: State,
+    /// Files: as the manifest says, or as far as they are there.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// When it was committed, or last written to.
+    pub modified: Option<SystemTime>,
+    /// The user's own data.
+    pub meta: BTreeMap<String, String>,
+    /// Its files.
+    pub members: Vec<Member>,
+    /// Why it is not complete, as one line.
+    pub why: Option<String>,
+}
+
+/// A file of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Path below the checkpoint's name.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// What the manifest says.
+    pub checksum: Option<Crc64>,
+    /// The manifest lists it, but it is not there in that size.
+    pub missing: bool,
+}
+
+/// The state of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Committed, and every file is there in its size.
+    Complete,
+    /// A put or a removal is going on or was interrupted; no manifest.
+    Partial,
+    /// Committed, but files are missing or have another size, or the manifest is not valid.
+    Damaged,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            State::Complete => "complete",
+            State::Partial => "partial",
+            State::Damaged => "damaged",
+        })
+    }
+}
+
+/// Everything whose key begins with `prefix`, in ascending order of names. One request a thousand objects, and one for
+/// each checkpoint's manifest.
+///
+/// # Errors
+/// Those of the store. A manifest that is not valid is no error but a damaged checkpoint.
+pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>> {
+    let objects = store.list(prefix).await?;
+    let mut groups = Groups::of(&objects);
+    for object in &objects {
+        groups.assign(object);
+    }
+    let work: Work<'_, Vec<Entry>> =
+        Box::new(groups.named.into_iter().map(|(name, found)| describe(store, name, found).boxed()));
+    let mut entries: Vec<Entry> =
+        stream::iter(work).buffer_unordered(store.runtime().concurrency.max(1)).try_concat().await?;
+    entries.extend(groups.plain.into_iter().cloned().map(Entry::File));
+    entries.sort_by(|a, b| a.name().cmp(b.name()));
+    Ok(entries)
+}
+
+/// The committed checkpoint with the highest number in its name: the numbers of the last component count first
+/// (`epoch_9` < `epoch_10`), then the time of the commit.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where no checkpoint is committed under `prefix`.
+pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> {
+    let objects = store.list(prefix).await?;
+    let suffix = key::manifest_of("");
+    let committed = objects.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
+    let newest =
+        committed.max_by_key(|(name, modified)| (numbers_of(key::file_name(name)), *modified, name.to_owned()));
+    match newest {
+        Some((name, _)) => Ok(name.to_owned()),
+        None => Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed under '{prefix}'"))
+            .hint_is("strata-ckpt ls shows what is there")),
+    }
+}
+
+/// The numbers in a name, in order.
+fn numbers_of(name: &str) -> Vec<u128> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
+/// The objects of one name.
+#[derive(Default)]
+struct Group<'a> {
+    manifest: Option<&'a ObjectMeta>,
+    marker: Option<&'a ObjectMeta>,
+    objects: Vec<&'a ObjectMeta>,
+}
+
+struct Groups<'a> {
+    named: HashMap<&'a str, Group<'a>>,
+    plain: Vec<&'a ObjectMeta>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(objects: &'a [ObjectMeta]) -> Self {
+        let mut named: HashMap<&str, Group<'_>> = HashMap::new();
+        let (manifest, marker) = (key::manifest_of(""), Marker::key(""));
+        for object in objects {
+            if let Some(name) = object.key.strip_suffix(&manifest) {
+                named.entry(name).or_default().manifest = Some(object);
+            } else if let Some(name) = object.key.strip_suffix(&marker) {
+                named.entry(name).or_default().marker = Some(object);
+            }
+        }
+        Groups { named, plain: Vec::new() }
+    }
+
+    /// An object belongs to the innermost name above it.
+    fn assign(&mut self, object: &'a ObjectMeta) {
+        if key::check(&object.key).is_err() && object.key.split('/').any(|part| part == key::RESERVED_DIRECTORY) {
+            return;
+        }
+        let above: Vec<&str> = key::ancestors(&object.key).collect();
+        match above.iter().rev().find(|name| self.named.contains_key(*name)) {
+            Some(name) => self.named.entry(name).or_default().objects.push(object),
+            None => self.plain.push(object),
+        }
+    }
+}
+
+async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> Result<Vec<Entry>> {
+    let modified = group.manifest.or(group.marker).and_then(|object| object.modified);
+    let without_manifest = |state, why| {
+        let members: Vec<Member> = group.objects.iter().map(|object| member_of(name, object)).collect();
+        CheckpointEntry {
+            name: name.to_owned(),
+            state,
+            files: members.len() as u64,
+            bytes: members.iter().map(|member| member.size).sum(),
+            modified,
+            meta: BTreeMap::new(),
+            members,
+            why: Some(why),
+        }
+    };
+    let entry = if group.manifest.is_some() {
+        match read_manifest(store, name).await {
+            Ok(Some(manifest)) => return Ok(compare(name, &manifest, &group, modified)),
+            // Removed since it was listed.
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
+            Err(error) => return Err(error),
+        }
+    } else {
+        match Marker::read(store, name).await {
+            Ok(Some(Marker { state: MarkerState::Putting, writer, since, .. })) => {
+                without_manifest(State::Partial, format!("being put by {} since {since}, or interrupted", writer.host))
+            }
+            Ok(Some(Marker { state: MarkerState::Removing, writer, since, .. })) => without_manifest(
+                State::Partial,
+                format!("being removed by {} since {since}, or interrupted", writer.host),
+            ),
+            Ok(Some(Marker { state: MarkerState::Committed, .. })) => {
+                without_manifest(State::Damaged, "its manifest is gone".to_owned())
+            }
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(vec![Entry::Checkpoint(entry)])
+}
+
+/// The manifest against the listing. Objects that it does not name are plain files.
+fn compare(name: &str, manifest: &Manifest, group: &Group<'_>, modified: Option<SystemTime>) -> Vec<Entry> {
+    let mut there: HashMap<&str, &ObjectMeta> =
+        group.objects.iter().map(|object| (path_below(name, &object.key), *object)).collect();
+    let mut members = Vec::with_capacity(manifest.files.len());
+    for file in &manifest.files {
+        let object = there.remove(file.path.as_str());
+        let missing = object.is_none_or(|object| object.size != file.size);
+        members.push(Member { path: file.path.clone(), size: file.size, checksum: Some(file.crc64nvme), missing });
+    }
+    let missing: Vec<&Member> = members.iter().filter(|member| member.missing).collect();
+    let why = match missing.as_slice() {
+        [] => None,
+        [one] => Some(format!("'{}' is missing or has another size", one.path)),
+        [first, ..] => {
+            Some(format!("{} files are missing or have another size, first '{}'", missing.len(), first.path))
+        }
+    };
+    let checkpoint = CheckpointEntry {
+        name: name.to_owned(),
+        state: if why.is_some() { State::Damaged } else { State::Complete },
+        files: members.len() as u64,
+        bytes: manifest.total_bytes(),
+        modified,
+        meta: manifest.meta.clone(),
+        members,
+        why,
+    };
+    let plain = there.into_values().cloned().map(Entry::File);
+    std::iter::once(Entry::Checkpoint(checkpoint)).chain(plain).collect()
+}
+
+fn path_below<'a>(name: &str, key: &'a str) -> &'a str {
+    key.strip_prefix(name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key)
+}
+
+fn member_of(name: &str, object: &ObjectMeta) -> Member {
+    Member { path: path_below(name, &object.key).to_owned(), size: object.size, checksum: None, missing: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_count_as_numbers() {
+        assert!(numbers_of("epoch_9") < numbers_of("epoch_10"));
+        assert!(numbers_of("epoch_1_step_900") < numbers_of("epoch_2_step_100"));
+        assert!(numbers_of("final") < numbers_of("epoch_0"));
+        assert_eq!(numbers_of("step-000123"), numbers_of("step_123"));
+    }
+}

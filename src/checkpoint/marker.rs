@@ -1,0 +1,68 @@
+//! `NAME/.strata/put.json`: what is going on at a name that has no manifest. Written before the first file of a put and
+//! before a removal, so that whatever an interrupted one leaves behind is known by name.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{StorageBackend, WriteOptions};
+use crate::body::PartBody;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::RESERVED_DIRECTORY;
+use crate::multipart;
+
+use super::find::read_bounded;
+use super::manifest::{MAX_BYTES, Writer};
+
+/// The marker, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marker {
+    pub(crate) version: u32,
+    pub(crate) state: MarkerState,
+    pub(crate) writer: Writer,
+    /// RFC 3339 in UTC.
+    pub(crate) since: String,
+    /// Paths below the name that the writer puts or removes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<String>,
+}
+
+/// What the writer is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MarkerState {
+    /// Files are being put; there is no manifest yet.
+    Putting,
+    /// The manifest was written; the marker says nothing any more.
+    Committed,
+    /// The manifest is removed first, then the files, then this marker.
+    Removing,
+}
+
+impl Marker {
+    pub(crate) fn new(state: MarkerState, writer: Writer, files: Vec<String>) -> Self {
+        let since = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        Marker { version: 1, state, writer, since, files }
+    }
+
+    pub(crate) fn key(name: &str) -> String {
+        format!("{name}/{RESERVED_DIRECTORY}/put.json")
+    }
+
+    /// Writes the marker of `name`, over the one that is there.
+    pub(crate) async fn write(&self, store: &dyn StorageBackend, name: &str) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::new(ErrorKind::Other, "the marker cannot be written as JSON").caused_by(error))?;
+        let body = PartBody::from_bytes(Bytes::from(json));
+        multipart::put_whole(store, &Marker::key(name), &body, &WriteOptions::replace()).await?;
+        Ok(())
+    }
+
+    /// The marker of `name`, `None` where there is none.
+    pub(crate) async fn read(store: &dyn StorageBackend, name: &str) -> Result<Option<Self>> {
+        let key = Marker::key(name);
+        let Some(json) = read_bounded(store, &key, MAX_BYTES).await? else { return Ok(None) };
+        serde_json::from_slice(&json).map(Some).map_err(|error| {
+            Error::new(ErrorKind::Integrity, format!("it is not valid: {error}")).action("read").on(key)
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! What a checkpoint is: a directory of files that becomes visible at once, by its manifest, which is written last.
+
+mod catalog;
+mod filter;
+mod find;
+mod get;
+mod group;
+pub mod manifest;
+mod marker;
+mod put;
+mod remove;
+mod walk;
+
+pub use catalog::{CheckpointEntry, Entry, Member, State, latest, list};
+pub use filter::Filter;
+pub use find::{Found, find};
+pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
+pub use manifest::Manifest;
+pub use put::{CheckpointPut, PutCheckpoint, put};
+pub use remove::{Removed, preview_removal, remove};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::{GetOptions, Overwrite, Transfer};
+    use std::path::Path;
+
+    fn sendable<T: Send>(_: T) {}
+
+    /// Programs that link the library spawn its calls; this compiles only while they can.
+    #[allow(dead_code)]
+    fn every_call_can_be_spawned(transfer: &Transfer, manifest: &Manifest) {
+        let path = Path::new("x");
+        sendable(transfer.put_file(path, "k", Overwrite::Replace));
+        sendable(transfer.put_stream(tokio::io::empty(), "k", Overwrite::Replace));
+        sendable(transfer.get_file("k", path, &GetOptions::default()));
+        sendable(transfer.get_stream("k", tokio::io::sink(), &GetOptions::default()));
+        sendable(put(transfer, path, "k", &PutCheckpoint::default()));
+        sendable(get(transfer, "k", manifest, path, &GetCheckpoint::default()));
+        sendable(get_unverified(transfer, "k", &[], path, &GetCheckpoint::default()));
+        sendable(find(&**transfer.store(), "k"));
+        sendable(list(&**transfer.store(), ""));
+        sendable(latest(&**transfer.store(), ""));
+        sendable(remove(transfer, "k"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Removal: a note of what goes, then the manifest, then the files, then the note. A crash leaves no checkpoint that
+//! looks whole, and nothing that has no name.
+
+use std::collections::HashSet;
+
+use futures::FutureExt;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::key;
+use crate::transfer::{Transfer, object_at};
+
+use super::find::{Found, find};
+use super::group;
+use super::manifest::Writer;
+use super::marker::{Marker, MarkerState};
+
+/// What a removal took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Files, without our own.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Removes a checkpoint, the remainder of an interrupted put or removal, or a single file.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when nothing of that name is there, or only plain files under it;
+/// [`ErrorKind::Exists`] for a file of a committed checkpoint, which would be damaged.
+pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
+    let plan = removal_of(transfer, name).await?;
+    let store = &**transfer.store();
+    match plan {
+        Removal::File { bytes } => {
+            store.delete(name).await?;
+            Ok(Removed { files: 1, bytes })
+        }
+        Removal::Checkpoint { files } => {
+            let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+            Marker::new(MarkerState::Removing, Writer::this_process(), paths).write(store, name).await?;
+            store.delete(&key::manifest_of(name)).await?;
+            let keys = files.iter().map(|(path, _)| format!("{name}/{path}"));
+            let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
+            group::all(&transfer.group(), Box::new(work)).await?;
+            store.delete(&Marker::key(name)).await?;
+            Ok(Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() })
+        }
+    }
+}
+
+/// What [`remove`] would take away.
+///
+/// # Errors
+/// As [`remove`].
+pub async fn preview_removal(transfer: &Transfer, name: &str) -> Result<Removed> {
+    Ok(match removal_of(transfer, name).await? {
+        Removal::File { bytes } => Removed { files: 1, bytes },
+        Removal::Checkpoint { files } => {
+            Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() }
+        }
+    })
+}
+
+enum Removal {
+    File {
+        bytes: u64,
+    },
+    /// Paths below the name, and sizes.
+    Checkpoint {
+        files: Vec<(String, u64)>,
+    },
+}
+
+async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
+    let store = &**transfer.store();
+    match find(store, name).await {
+        Ok(Found::File(object)) => {
+            refuse_member(transfer, name).await?;
+            Ok(Removal::File { bytes: object.size })
+        }
+        Ok(Found::Checkpoint(manifest)) => {
+            Ok(Removal::Checkpoint { files: manifest.files.into_iter().map(|file| (file.path, file.size)).collect() })
+        }
+        Ok(Found::Directory { objects, being_put: true }) => {
+            // Only what the marker names is ours; anything else under the name is somebody's data.
+            let named = Marker::read(store, name).await?.map(|marker| marker.files).unwrap_or_default();
+            let named: HashSet<String> = named.into_iter().collect();
+            let below = format!("{name}/");
+            let there = objects.into_iter().filter_map(|object| {
+                let path = object.key.strip_prefix(&below)?.to_owned();
+                named.contains(&path).then_some((path, object.size))
+            });
+            Ok(Removal::Checkpoint { files: there.collect() })
+        }
+        Ok(Found::Directory { objects, .. }) => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("it is no checkpoint but a directory of {} files", objects.len()),
+        )
+        .action("remove")
+        .on(name)
+        .hint_is("name the files to remove; strata-ckpt ls --files shows them")),
+        // A manifest that is not valid names nothing that could be removed with it.
+        Err(error) => Err(error),
+    }
+}
+
+async fn refuse_member(transfer: &Transfer, key: &str) -> Result<()> {
+    for ancestor in key::ancestors(key) {
+        if object_at(&**transfer.store(), &key::manifest_of(ancestor)).await?.is_some() {
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("it lies inside the committed checkpoint '{ancestor}', which would be damaged"),
+            )
+            .action("remove")
+            .on(key)
+            .hint_is(format!("remove the whole checkpoint: strata-ckpt rm {ancestor}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! A file that is being written: beside its destination, under a name of its own, gone unless it is committed.
+
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::PARTIAL_SUFFIX;
+
+/// Bytes of the destination's name that the partial file's own name repeats; names end at 255 bytes on Linux.
+const NAME_SHOWN: usize = 120;
+
+/// A partial file; removed when dropped before [`commit`](Self::commit).
+#[derive(Debug)]
+pub(crate) struct PartialFile {
+    file: Arc<File>,
+    beside: NamedTempFile,
+    destination: PathBuf,
+}
+
+impl PartialFile {
+    /// Creates one in the destination's directory, and that directory where it is missing.
+    pub(crate) fn create(destination: &Path) -> Result<Self> {
+        let directory = parent_of(destination);
+        create_directories(&directory)?;
+        let fail = |error| Error::local(format!("write in '{}'", directory.display()), error);
+        let beside = Builder::new()
+            .prefix(&prefix_for(destination))
+            .suffix(PARTIAL_SUFFIX)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(&directory)
+            .map_err(fail)?;
+        let file = Arc::new(beside.as_file().try_clone().map_err(fail)?);
+        Ok(PartialFile { file, beside, destination: destination.to_owned() })
+    }
+
+    pub(crate) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Makes it durable and gives it its final name; with `refuse` only where nothing has that name.
+    /// Whatever fails, the old file keeps its name and content.
+    pub(crate) fn commit(self, refuse: bool) -> Result<()> {
+        let PartialFile { file, beside, destination } = self;
+        let fail = |error| Error::local(format!("write '{}'", destination.display()), error);
+        file.sync_all().map_err(fail)?;
+        let renamed = match refuse {
+            true => beside.persist_noclobber(&destination),
+            false => beside.persist(&destination),
+        };
+        match renamed {
+            Ok(_) => sync_directory(&parent_of(&destination)),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&destination)),
+            Err(failed) => Err(fail(failed.error)),
+        }
+    }
+}
+
+/// A directory that is being filled beside its destination; removed when dropped before [`commit`](Self::commit).
+#[derive(Debug)]
+pub(crate) struct PartialDirectory {
+    beside: TempDir,
+    destination: PathBuf,
+}
+
+impl PartialDirectory {
+    pub(crate) fn create(destination: &Path) -> Result<Self> {
+        let directory = parent_of(destination);
+        create_directories(&directory)?;
+        let beside = Builder::new()
+            .prefix(&prefix_for(destination))
+            .suffix(PARTIAL_SUFFIX)
+            .permissions(Permissions::from_mode(0o777))
+            .tempdir_in(&directory)
+            .map_err(|error| Error::local(format!("create a directory in '{}'", directory.display()), error))?;
+        Ok(PartialDirectory { beside, destination: destination.to_owned() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.beside.path()
+    }
+
+    /// Gives it its final name, where nothing has it.
+    pub(crate) fn commit(self) -> Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let PartialDirectory { beside, destination } = self;
+        let fail = |error: io::Error| Error::local(format!("create '{}'", destination.display()), error);
+        sync_directory(beside.path())?;
+        match renameat_with(CWD, beside.path(), CWD, &destination, RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::EXIST) => return Err(exists(&destination)),
+            // A filesystem without the flag: plain rename never replaces a directory that has files in it.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                std::fs::rename(beside.path(), &destination).map_err(fail)?;
+            }
+            Err(errno) => return Err(fail(errno.into())),
+        }
+        let _ = beside.keep();
+        sync_directory(&parent_of(&destination))
+    }
+}
+
+fn exists(destination: &Path) -> Error {
+    Error::new(ErrorKind::Exists, format!("'{}' exists already", destination.display()))
+        .hint_is("choose another destination, or leave out --no-clobber to replace it")
+}
+
+fn prefix_for(destination: &Path) -> OsString {
+    let name = destination.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut end = name.len().min(NAME_SHOWN);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!(".{}.", &name[..end]).into()
+}
+
+pub(crate) fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// `create_dir_all`, durable: each directory that was missing is synced into its parent.
+pub(crate) fn create_directories(directory: &Path) -> Result<()> {
+    let fail = |error| Error::local(format!("create the directory '{}'", directory.display()), error);
+    let missing: Vec<&Path> =
+        directory.ancestors().take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists()).collect();
+    if missing.is_empty() && directory.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(directory).map_err(fail)?;
+    missing.iter().rev().try_for_each(|made| sync_directory(&parent_of(made)))
+}
+
+/// Makes renames and new names in a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|error| Error::local(format!("make the directory '{}' durable", directory.display()), error))
+}

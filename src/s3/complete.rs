@@ -1,0 +1,108 @@
+//! CompleteMultipartUpload: the moment at which an object appears, proved by looking at it.
+//!
+//! rusoto reports success for a 200 with an error inside, for an empty body and for a web page, and its parts have no
+//! field for their CRC-64/NVME, so request and answer are ours.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use quick_xml::escape::escape;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::payload::Payload;
+use super::put::no_etag;
+use super::request::Outgoing;
+use super::settle::{Expected, Found, look, taken};
+use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
+use crate::checksum::Crc64;
+use crate::error::{Error, ErrorKind, Result};
+
+const ACTION: &str = "complete the upload of";
+
+/// Makes the object out of its parts. Success means that a HEAD has found it, with our token, size and checksum.
+pub(super) async fn complete(
+    client: &Arc<Client>,
+    path: &str,
+    upload: &UploadId,
+    receipts: &[PartReceipt],
+    options: &WriteOptions,
+) -> Result<Stored> {
+    let full = client.full_key(path).map_err(|error| error.action(ACTION).on(path))?;
+    let (size, checksum) = receipts.iter().fold((0, Crc64::EMPTY), |(size, whole), receipt| {
+        (size + receipt.size, whole.combine(receipt.checksum, receipt.size))
+    });
+    let mut request = client.object_request("POST", &full);
+    request.add_param("uploadId", upload.0.as_str());
+    request.add_header("content-type", "application/xml");
+    request.add_header("x-amz-checksum-crc64nvme", &checksum.to_string());
+    request.add_header("x-amz-checksum-type", "FULL_OBJECT");
+    if options.precondition == Precondition::Absent {
+        request.add_header("if-none-match", "*");
+    }
+    let body = Payload::Bytes(list_of_parts(receipts).into());
+    let outgoing = &Outgoing::new(request, &client.bucket, Some(body))?;
+    let expected = Expected { path, size, checksum, token: &options.token };
+    client
+        .call(ACTION, path, || async move {
+            match send(client, outgoing).await {
+                Ok(etag) => match look(client, expected, Some(&etag)).await? {
+                    Found::Ours(stored) => Ok(stored),
+                    Found::Other => Err(Error::new(ErrorKind::Exists, "another writer replaced it at once")),
+                    Found::Nothing => Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the server reported success, but the object is not there",
+                    )
+                    .retryable(None)),
+                },
+                Err(failure) => settle(client, expected, failure).await,
+            }
+        })
+        .await
+}
+
+/// One try; the ETag that the server gave.
+async fn send(client: &Client, outgoing: &Outgoing) -> Result<String, Failure> {
+    let answer = client.exchange(outgoing).await?;
+    let root = client.root(&answer, "CompleteMultipartUploadResult")?;
+    match root.text_of("ETag").map(str::trim) {
+        Some(etag) if !etag.is_empty() => Ok(etag.to_owned()),
+        _ => Err(Failure::unknown(no_etag())),
+    }
+}
+
+/// A failure after which the object may be there all the same: an answer that was lost makes the next try meet
+/// NoSuchUpload, or 412 with a condition.
+async fn settle(client: &Arc<Client>, expected: Expected<'_>, failure: Failure) -> Result<Stored> {
+    let was_taken = failure.code() == "PreconditionFailed";
+    let is_gone = failure.code() == "NoSuchUpload";
+    if matches!(failure.code(), "BadDigest" | "XAmzContentChecksumMismatch") {
+        // The parts that the server has do not add up to the whole; sending the same list again changes nothing.
+        return Err(failure.error.not_retryable());
+    }
+    if !(failure.maybe_done || was_taken || is_gone) {
+        return Err(failure.error);
+    }
+    match look(client, expected, None).await {
+        Ok(Found::Ours(stored)) => Ok(stored),
+        Ok(Found::Other) if was_taken => Err(taken()),
+        Ok(Found::Nothing) if was_taken => Err(failure.error.retryable(None)),
+        Ok(_) => Err(failure.error),
+        Err(error) if was_taken || is_gone || error.kind() == ErrorKind::Integrity => Err(error),
+        Err(_) => Err(failure.error),
+    }
+}
+
+fn list_of_parts(receipts: &[PartReceipt]) -> String {
+    let mut xml = String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+    for PartReceipt { number, checksum, etag, .. } in receipts {
+        let etag = escape(etag.as_str());
+        // Writing to a String cannot fail.
+        let _ = write!(
+            xml,
+            "<Part><ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME><ETag>{etag}</ETag><PartNumber>{number}</PartNumber></Part>"
+        );
+    }
+    xml.push_str("</CompleteMultipartUpload>");
+    xml
+}

@@ -1,0 +1,182 @@
+//! How a bucket is reached: [`S3Config`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::credentials::StaticCredentials;
+use super::endpoint::Addressing;
+use crate::config::Environment;
+use crate::error::{Error, Result};
+use crate::key;
+
+/// How a bucket is reached. What is `None` is looked up when the storage is made, as each field says.
+#[derive(Clone)]
+pub struct S3Config {
+    /// The bucket's name, 3 to 63 characters.
+    pub bucket: String,
+    /// Stands before every key, with a `/` between; empty for none. Slashes at its ends are dropped.
+    pub prefix: String,
+    /// The region; `None`: the profile's in the AWS config files, else `us-east-1`.
+    pub region: Option<String>,
+    /// The endpoint, with or without scheme; `None`: Amazon S3 in the region.
+    pub endpoint: Option<String>,
+    /// Where the bucket's name goes.
+    pub addressing: Addressing,
+    /// A profile of the AWS config and credentials files. Where it is set, it alone says who we are:
+    /// `credentials` are not used.
+    pub profile: Option<String>,
+    /// PEM certificates of authorities to trust on top of the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// Keys; `None`: AWS's own chain (environment, config files, SSO, web identity, container, instance).
+    pub credentials: Option<StaticCredentials>,
+}
+
+impl S3Config {
+    /// The bucket on Amazon S3, everything else looked up.
+    pub fn new(bucket: impl Into<String>) -> Self {
+        S3Config {
+            bucket: bucket.into(),
+            prefix: String::new(),
+            region: None,
+            endpoint: None,
+            addressing: Addressing::Auto,
+            profile: None,
+            ca_bundle: None,
+            credentials: None,
+        }
+    }
+
+    /// The bucket as these variables say: `AWS_REGION` before `AWS_DEFAULT_REGION`; `S3_ENDPOINT` before
+    /// `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`; `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+    /// `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`; `AWS_CA_BUNDLE`, `CHECKPOINT_PREFIX`,
+    /// `STRATA_ADDRESSING_STYLE`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the variable whose value does not parse;
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when one of key id and secret is missing.
+    pub fn from_environment(bucket: &str, environment: &Environment) -> Result<Self> {
+        let first = |names: &[&str]| environment.first_of(names).map(|(_, value)| value);
+        let addressing = match environment.get("STRATA_ADDRESSING_STYLE") {
+            Some(text) => text.parse().map_err(|why| Error::invalid(format!("STRATA_ADDRESSING_STYLE: {why}")))?,
+            None => Addressing::Auto,
+        };
+        let credentials = StaticCredentials::from_environment(environment)?;
+        Ok(S3Config {
+            prefix: environment.get("CHECKPOINT_PREFIX").unwrap_or_default(),
+            region: first(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            endpoint: first(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
+            addressing,
+            profile: if credentials.is_some() { None } else { environment.get("AWS_PROFILE") },
+            ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
+            credentials,
+            ..S3Config::new(bucket)
+        })
+    }
+}
+
+impl fmt::Debug for S3Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Config")
+            .field("bucket", &self.bucket)
+            .field("prefix", &self.prefix)
+            .field("region", &self.region)
+            .field("addressing", &self.addressing)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks a bucket's name after
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
+pub(super) fn check_bucket(bucket: &str) -> Result<()> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let why = if bucket.contains("://") || bucket.contains('/') {
+        "it is the name alone, without s3:// and without a path"
+    } else if !(3..=63).contains(&bucket.len()) {
+        "it has 3 to 63 characters"
+    } else if !bucket.chars().all(|c| fits(c) || c == '-' || c == '.') {
+        "it has only lower-case letters, digits, '-' and '.'"
+    } else if !bucket.starts_with(fits) || !bucket.ends_with(fits) {
+        "it begins and ends with a letter or a digit"
+    } else if bucket.contains("..") {
+        "it has no two dots in a row"
+    } else if bucket.parse::<std::net::Ipv4Addr>().is_ok() {
+        "it is no IP address"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("'{}' is not the name of a bucket: {why}", bucket.escape_default()))
+        .hint_is("set CHECKPOINT_BUCKET or --bucket to a name such as my-checkpoints"))
+}
+
+/// The prefix without slashes at its ends.
+pub(super) fn clean_prefix(prefix: &str) -> Result<String> {
+    let prefix = prefix.trim_matches('/');
+    if !prefix.is_empty() {
+        key::check_shape(prefix).map_err(|error| {
+            Error::invalid(format!("CHECKPOINT_PREFIX: {error}")).hint_is("use a prefix such as runs/a")
+        })?;
+    }
+    Ok(prefix.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn config(pairs: &[(&str, &str)]) -> Result<S3Config> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        S3Config::from_environment("bucket", &Environment::from_pairs(pairs))
+    }
+
+    #[test]
+    fn names_of_buckets() {
+        for bucket in ["abc", "my-bucket.v2", "0ab", &"x".repeat(63)] {
+            assert!(check_bucket(bucket).is_ok(), "{bucket}");
+        }
+        for bucket in
+            ["", "ab", "Abc", "a_b", "-ab", "ab.", "a..b", "192.168.0.1", "s3://abc", "abc/x", &"x".repeat(64)]
+        {
+            assert_eq!(check_bucket(bucket).unwrap_err().kind(), ErrorKind::Invalid, "{bucket}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_variables() {
+        let all = config(&[
+            ("AWS_DEFAULT_REGION", "r2"),
+            ("AWS_REGION", "r1"),
+            ("AWS_ENDPOINT_URL", "e3"),
+            ("AWS_ENDPOINT_URL_S3", "e2"),
+            ("S3_ENDPOINT", "e1"),
+            ("STRATA_ADDRESSING_STYLE", "PATH"),
+            ("AWS_PROFILE", "p"),
+        ])
+        .unwrap();
+        assert_eq!((all.region.as_deref(), all.endpoint.as_deref()), (Some("r1"), Some("e1")));
+        assert_eq!((all.addressing, all.profile.as_deref()), (Addressing::Path, Some("p")));
+        let some = config(&[("AWS_DEFAULT_REGION", "r2"), ("AWS_ENDPOINT_URL", "e3"), ("AWS_ENDPOINT_URL_S3", "e2")]);
+        let some = some.unwrap();
+        assert_eq!((some.region.as_deref(), some.endpoint.as_deref()), (Some("r2"), Some("e2")));
+    }
+
+    #[test]
+    fn keys_win_over_the_profile_variable_and_half_a_pair_is_refused() {
+        let both = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "s=cr/t"), ("AWS_PROFILE", "p")];
+        let keys = config(&both).unwrap();
+        assert!(keys.credentials.is_some() && keys.profile.is_none());
+        assert!(!format!("{keys:?}{:?}", keys.credentials).contains("s=cr/t"));
+        for half in [&both[..1], &both[1..2]] {
+            assert_eq!(config(half).unwrap_err().kind(), ErrorKind::Denied);
+        }
+        assert_eq!(config(&[("STRATA_ADDRESSING_STYLE", "x")]).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn prefixes_lose_their_slashes() {
+        assert_eq!(clean_prefix("/runs/a/").unwrap(), "runs/a");
+        assert_eq!(clean_prefix("/").unwrap(), "");
+        assert!(clean_prefix("a/../b").is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! [`S3Storage`]: a bucket on Amazon S3, MinIO or anything else that speaks S3.
+//!
+//! The project's user chose rusoto, which nobody maintains any more. It gives the shapes of requests and parsed
+//! responses; everything that it does badly is replaced here, through its own extension point, and it is named nowhere
+//! else:
+//!
+//! | file | instead of rusoto's |
+//! |---|---|
+//! | `endpoint` | parsing of endpoints and regions |
+//! | `credentials`, `sign` | credential chain and signer |
+//! | `transport`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
+//! | `client`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
+//! | `dispatch` | the way from its client to ours, for control calls |
+//! | `put`, `upload`, `complete`, `settle`, `head`, `get`, `list`, `delete` | one operation each |
+//!
+//! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
+//! transport; neither is ever called, so they stay out of any logger that an application installs.
+
+mod answer;
+mod client;
+mod complete;
+mod config;
+mod credentials;
+mod delete;
+mod dispatch;
+mod endpoint;
+mod failure;
+mod get;
+mod head;
+mod list;
+mod network;
+mod payload;
+mod put;
+mod request;
+mod settle;
+mod sign;
+mod transport;
+mod upload;
+mod xml;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::config::S3Config;
+pub use self::credentials::StaticCredentials;
+pub use self::endpoint::Addressing;
+
+use self::client::Client;
+use crate::backend::{
+    Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions,
+};
+use crate::body::PartBody;
+use crate::config::{Environment, MIB, RuntimeConfig};
+use crate::error::Result;
+
+/// A bucket. Cheap to clone; clones share connections and credentials.
+#[derive(Clone)]
+pub struct S3Storage {
+    client: Arc<Client>,
+}
+
+impl S3Storage {
+    /// The bucket as the environment says, `.env` in the working directory included: see
+    /// [`S3Config::from_environment`] and [`RuntimeConfig::from_environment`]. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for an unusable name or setting;
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when only one of key id and secret is set.
+    pub async fn new(bucket: &str) -> Result<Self> {
+        let environment = Environment::load()?;
+        let config = S3Config::from_environment(bucket, &environment)?;
+        S3Storage::with_config(config, RuntimeConfig::from_environment(&environment)?).await
+    }
+
+    /// The bucket as `config` says. Nothing is sent yet; credentials that must be looked up are so at the first request.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for an unusable bucket, prefix, endpoint, region or bundle of
+    /// certificates.
+    pub async fn with_config(config: S3Config, runtime: RuntimeConfig) -> Result<Self> {
+        Ok(S3Storage { client: Arc::new(Client::new(config, runtime).await?) })
+    }
+}
+
+impl fmt::Debug for S3Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Storage").field("uri", &self.uri("")).field("endpoint", &self.endpoint()).finish()
+    }
+}
+
+#[async_trait]
+impl StorageBackend for S3Storage {
+    fn runtime(&self) -> &RuntimeConfig {
+        &self.client.runtime
+    }
+
+    /// S3's limits: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { part_size: 5 * MIB..=5 << 30, max_parts: 10_000, max_object_size: 5 << 40 }
+    }
+
+    fn uri(&self, path: &str) -> String {
+        let Client { bucket, prefix, .. } = &*self.client;
+        let parts = [bucket.as_str(), prefix, path];
+        format!("s3://{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
+    }
+
+    fn endpoint(&self) -> String {
+        self.client.site().to_string()
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        delete::delete(&self.client, path).await
+    }
+
+    async fn head(&self, path: &str) -> Result<ObjectMeta> {
+        head::head(&self.client, path, self.client.runtime.clone()).await
+    }
+
+    async fn open(&self, path: &str, range: Option<Range<u64>>, pin: Option<&str>) -> Result<ObjectBody> {
+        get::open(&self.client, path, range, pin).await
+    }
+
+    async fn list_page(&self, prefix: &str, next: Option<&str>) -> Result<ListPage> {
+        list::page(&self.client, prefix, next, &self.uri(prefix)).await
+    }
+
+    async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {
+        put::put(&self.client, path, body, options).await
+    }
+
+    async fn begin(&self, path: &str, options: &WriteOptions) -> Result<UploadId> {
+        upload::begin(&self.client, path, options).await
+    }
+
+    async fn put_part(&self, path: &str, upload: &UploadId, part: Part, body: &PartBody) -> Result<PartReceipt> {
+        upload::put_part(&self.client, path, upload, part, body).await
+    }
+
+    async fn complete(
+        &self,
+        path: &str,
+        upload: &UploadId,
+        receipts: &[PartReceipt],
+        options: &WriteOptions,
+    ) -> Result<Stored> {
+        complete::complete(&self.client, path, upload, receipts, options).await
+    }
+
+    async fn abort(&self, path: &str, upload: &UploadId) -> Result<()> {
+        upload::abort(&self.client, path, upload).await
+    }
+}

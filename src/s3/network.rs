@@ -1,0 +1,96 @@
+//! What went wrong below HTTP, in words.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use hyper_util::client::legacy::Error as HyperError;
+
+use super::endpoint::Site;
+use super::failure::Failure;
+use crate::error::{Error, ErrorKind};
+
+/// The causes of an error, outermost first, those inside `io::Error` included.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside as &(dyn StdError + 'static)),
+        None => error.source(),
+    })
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+        .find(|kind| !matches!(kind, io::ErrorKind::Other))
+}
+
+/// Why no answer came. `connected` is false where no connection was made, so that the server has seen nothing.
+pub(super) fn explain(error: HyperError, site: &Site, connect_timeout: Duration) -> Failure {
+    if !error.is_connect() {
+        let text = lost(&error);
+        return Failure::unknown(Error::new(ErrorKind::Unavailable, text).retryable(None).caused_by(error));
+    }
+    let check = "check the endpoint (S3_ENDPOINT) and that the server runs";
+    let base = |text: String| Error::new(ErrorKind::Unavailable, text).retryable(None).hint_is(check);
+    let described = if let Some(tls) = find::<rustls::Error>(&error) {
+        tls_trouble(tls, site)
+    } else if error.to_string().contains("dns error") || causes(&error).any(|cause| cause.to_string() == "dns error") {
+        base("the host name cannot be resolved".to_owned())
+    } else {
+        match io_kind(&error) {
+            Some(io::ErrorKind::ConnectionRefused) => base("connection refused".to_owned()),
+            Some(io::ErrorKind::TimedOut) => {
+                base(format!("no connection within {}", humantime::format_duration(connect_timeout)))
+            }
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) if site.is_secure() => {
+                base("the server closed the connection during the TLS handshake".to_owned())
+                    .hint_is("check whether the endpoint speaks https; write http:// if it does not")
+            }
+            _ => base(format!("no connection: {}", innermost(&error))),
+        }
+    };
+    Failure::not_sent(described.caused_by(error))
+}
+
+fn tls_trouble(tls: &rustls::Error, site: &Site) -> Error {
+    match tls {
+        rustls::Error::InvalidCertificate(why) => Error::new(
+            ErrorKind::Denied,
+            format!("the server's certificate is not trusted ({why})"),
+        )
+        .hint_is(
+            "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint",
+        ),
+        rustls::Error::InvalidMessage(_) => Error::invalid("the server does not speak TLS")
+            .hint_is(format!("for a server without TLS use {}", site.to_string().replacen("https", "http", 1))),
+        other => Error::new(ErrorKind::Unavailable, format!("the TLS handshake failed ({other})"))
+            .retryable(None)
+            .hint_is("the server offers no TLS 1.2 or 1.3, or something in between interferes"),
+    }
+}
+
+/// A connection that broke while a request or its answer was on its way.
+pub(super) fn lost(error: &(dyn StdError + 'static)) -> String {
+    let hyper = find::<hyper::Error>(error);
+    match io_kind(error) {
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted) => {
+            "the server closed the connection".to_owned()
+        }
+        _ if hyper.is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled()) => {
+            "the server closed the connection before its answer was complete".to_owned()
+        }
+        _ if hyper.is_some_and(hyper::Error::is_parse) => {
+            format!("what came back is not HTTP ({})", innermost(error))
+        }
+        _ => format!("the connection broke: {}", innermost(error)),
+    }
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! PutObject: an object in one request.
+
+use std::sync::Arc;
+
+use super::answer;
+use super::client::Client;
+use super::failure::Failure;
+use super::payload::Payload;
+use super::request::Outgoing;
+use super::settle::{Expected, Found, look, taken};
+use crate::backend::{Precondition, Stored, WriteOptions};
+use crate::body::PartBody;
+use crate::error::{Error, ErrorKind, Result};
+
+const ACTION: &str = "put";
+
+/// Writes an object; a lost answer is settled by looking.
+pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {
+    let full = client.full_key(path).map_err(|error| error.action(ACTION).on(path))?;
+    let mut request = client.object_request("PUT", &full);
+    request.add_header("content-type", "application/octet-stream");
+    request.add_header("x-amz-checksum-crc64nvme", &body.checksum().to_string());
+    request.add_header("x-amz-meta-strata-token", &options.token);
+    if options.precondition == Precondition::Absent {
+        request.add_header("if-none-match", "*");
+    }
+    let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
+    let expected = Expected { path, size: body.len(), checksum: body.checksum(), token: &options.token };
+    client
+        .call(ACTION, path, || async move {
+            let failure = match send(client, outgoing, body).await {
+                Ok(stored) => return Ok(stored),
+                Err(failure) => failure,
+            };
+            let was_taken = failure.code() == "PreconditionFailed";
+            if !failure.maybe_done && !was_taken {
+                return Err(failure.error);
+            }
+            match look(client, expected, None).await {
+                Ok(Found::Ours(stored)) => Ok(stored),
+                Ok(Found::Other) if was_taken => Err(taken()),
+                // It was there a moment ago.
+                Ok(Found::Nothing) if was_taken => Err(failure.error.retryable(None)),
+                Ok(_) => Err(failure.error),
+                Err(error) if was_taken || error.kind() == ErrorKind::Integrity => Err(error),
+                Err(_) => Err(failure.error),
+            }
+        })
+        .await
+}
+
+async fn send(client: &Client, outgoing: &Outgoing, body: &PartBody) -> Result<Stored, Failure> {
+    let answer = client.exchange(outgoing).await?;
+    let Some(etag) = answer::etag(&answer.headers) else {
+        return Err(Failure::unknown(no_etag()));
+    };
+    let checksum = answer::checksum(&answer.headers);
+    if checksum.is_some_and(|theirs| theirs != body.checksum()) {
+        return Err(Failure::unknown(differs()));
+    }
+    Ok(Stored { size: body.len(), etag: Some(etag), checksum })
+}
+
+/// An answer to a write that S3 would not give.
+pub(super) fn no_etag() -> Error {
+    Error::new(ErrorKind::Unavailable, "the server's confirmation has no ETag").retryable(None)
+}
+
+/// The checksum that came back is not the one that was sent.
+pub(super) fn differs() -> Error {
+    Error::new(ErrorKind::Integrity, "the server confirmed other bytes than were sent").retryable(None)
+}

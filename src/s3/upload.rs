@@ -1,0 +1,100 @@
+//! CreateMultipartUpload, UploadPart, AbortMultipartUpload.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusoto_s3::{AbortMultipartUploadRequest, CreateMultipartUploadRequest, S3};
+use tokio_util::sync::CancellationToken;
+
+use super::answer;
+use super::client::Client;
+use super::dispatch::Control;
+use super::head::TOKEN;
+use super::payload::Payload;
+use super::put::{differs, no_etag};
+use super::request::Outgoing;
+use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
+use crate::body::PartBody;
+use crate::config::RuntimeConfig;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Begins an upload whose parts, and the whole, the server checks by CRC-64/NVME.
+pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptions) -> Result<UploadId> {
+    const ACTION: &str = "begin the upload of";
+    let full = client.full_key(path).map_err(|error| error.action(ACTION).on(path))?;
+    let control = Control {
+        action: ACTION,
+        key: path.to_owned(),
+        headers: vec![
+            ("x-amz-checksum-algorithm", "CRC64NVME".to_owned()),
+            ("x-amz-checksum-type", "FULL_OBJECT".to_owned()),
+        ],
+        root: Some("InitiateMultipartUploadResult"),
+        runtime: client.runtime.clone(),
+    };
+    let input = CreateMultipartUploadRequest {
+        bucket: client.bucket.clone(),
+        key: full,
+        content_type: Some("application/octet-stream".to_owned()),
+        metadata: Some(HashMap::from([(TOKEN.to_owned(), options.token.clone())])),
+        ..CreateMultipartUploadRequest::default()
+    };
+    let (output, _) = control.run(client, |s3| async move { s3.create_multipart_upload(input).await }).await?;
+    match output.upload_id {
+        Some(id) if !id.is_empty() => Ok(UploadId(id)),
+        _ => Err(Error::new(ErrorKind::Other, "the server gave the upload no id")
+            .action(ACTION)
+            .on(path)
+            .at(client.site().to_string())),
+    }
+}
+
+/// Sends a part and compares what the server says it got.
+pub(super) async fn put_part(
+    client: &Arc<Client>,
+    path: &str,
+    upload: &UploadId,
+    part: Part,
+    body: &PartBody,
+) -> Result<PartReceipt> {
+    let action = format!("send part {} of", part.number);
+    let full = client.full_key(path).map_err(|error| error.action(action.as_str()).on(path))?;
+    let mut request = client.object_request("PUT", &full);
+    request.add_param("partNumber", part.number.to_string().as_str());
+    request.add_param("uploadId", upload.0.as_str());
+    request.add_header("x-amz-checksum-crc64nvme", &body.checksum().to_string());
+    let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
+    let receipt = |etag: String| PartReceipt { number: part.number, size: body.len(), checksum: body.checksum(), etag };
+    client
+        .call(&action, path, || async move {
+            let answer = client.exchange(outgoing).await?;
+            if answer::checksum(&answer.headers).is_some_and(|theirs| theirs != body.checksum()) {
+                return Err(differs());
+            }
+            answer::etag(&answer.headers).map(receipt).ok_or_else(no_etag)
+        })
+        .await
+}
+
+/// Gives an upload up, also after the caller was cancelled. One that is not there is no error.
+pub(super) async fn abort(client: &Arc<Client>, path: &str, upload: &UploadId) -> Result<()> {
+    const ACTION: &str = "abort the upload of";
+    let full = client.full_key(path).map_err(|error| error.action(ACTION).on(path))?;
+    let control = Control {
+        action: ACTION,
+        key: path.to_owned(),
+        headers: Vec::new(),
+        root: None,
+        runtime: RuntimeConfig { cancel: CancellationToken::new(), ..client.runtime.clone() },
+    };
+    let input = AbortMultipartUploadRequest {
+        bucket: client.bucket.clone(),
+        key: full,
+        upload_id: upload.0.clone(),
+        ..AbortMultipartUploadRequest::default()
+    };
+    match control.run(client, |s3| async move { s3.abort_multipart_upload(input).await }).await {
+        Err(error) if matches!(error.code(), Some("NoSuchUpload" | "NoSuchKey")) => Ok(()),
+        outcome => outcome.map(|_| ()),
+    }
+}

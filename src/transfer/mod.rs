@@ -1,0 +1,108 @@
+//! How files and streams move: plan, pipeline, verification. Knows stores only as [`StorageBackend`].
+
+mod download;
+mod existing;
+mod source;
+mod stream;
+mod upload;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::StorageBackend;
+use crate::checksum::Crc64;
+use crate::event::Event;
+
+pub(crate) use download::Expected;
+pub(crate) use existing::{object_at, refuse_clash};
+pub(crate) use source::{SourceFile, Stamp, refuse_special};
+pub(crate) use upload::threads;
+
+/// Moves files and streams to and from one store. Clones share the limit on requests in flight,
+/// so that many files at once keep to [`RuntimeConfig::concurrency`](crate::RuntimeConfig::concurrency) together.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    store: Arc<dyn StorageBackend>,
+    slots: Arc<Semaphore>,
+    cancel: CancellationToken,
+}
+
+impl Transfer {
+    /// Transfers with the store's own [`RuntimeConfig`](crate::RuntimeConfig).
+    pub fn new(store: Arc<dyn StorageBackend>) -> Self {
+        let slots = Arc::new(Semaphore::new(store.runtime().concurrency.max(1)));
+        let cancel = store.runtime().cancel.clone();
+        Transfer { store, slots, cancel }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn StorageBackend> {
+        &self.store
+    }
+
+    /// The same, with a token of its own that gives up this group of files and no other.
+    pub(crate) fn group(&self) -> Self {
+        Transfer { cancel: self.cancel.child_token(), ..self.clone() }
+    }
+
+    /// Gives up all files of this group.
+    pub(crate) fn give_up(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.store.runtime().observer.event(event);
+    }
+}
+
+/// What to do when the destination exists and differs. Equal content is never moved again and is a success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Replace it atomically, as `cp` does.
+    #[default]
+    Replace,
+    /// Leave it and fail with [`ErrorKind::Exists`](crate::ErrorKind::Exists), even where the content is equal.
+    Refuse,
+}
+
+/// How an object is got.
+#[derive(Clone, Debug, Default)]
+pub struct GetOptions {
+    /// What to do when the destination exists.
+    pub overwrite: Overwrite,
+    /// Fail with [`ErrorKind::Integrity`](crate::ErrorKind::Integrity) where the store holds no checksum to compare
+    /// with; otherwise that is an [`Event::Warning`].
+    pub require_checksum: bool,
+}
+
+/// What a put did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// Size of the object in bytes.
+    pub size: u64,
+    /// Checksum of the object.
+    pub checksum: Crc64,
+    /// Size of every part but the last, in bytes. Parts of a stream grow after a thousand.
+    pub part_size: u64,
+    /// Checksums of the parts.
+    pub parts: Vec<Crc64>,
+    /// The object's ETag, if the store told it.
+    pub etag: Option<String>,
+    /// False where the store already held the same content.
+    pub moved: bool,
+}
+
+/// What a get did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Got {
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// Checksum of the bytes that were written.
+    pub checksum: Crc64,
+    /// True where the store or the manifest held a checksum to compare with.
+    pub verified: bool,
+    /// False where the destination already held the same content.
+    pub moved: bool,
+}

@@ -1,0 +1,149 @@
+//! A file into the store: recognise equal content, then one request or a pipeline of parts.
+
+use std::path::Path;
+
+use futures::{FutureExt, StreamExt, stream};
+
+use crate::backend::{ObjectMeta, Precondition, WriteOptions};
+use crate::body::PartBody;
+use crate::checksum::Crc64;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, HighWater};
+use crate::key;
+use crate::multipart::{self, Job};
+use crate::plan::Plan;
+
+use super::existing::{object_at, refuse_directory};
+use super::{Overwrite, Put, SourceFile, Transfer};
+
+impl Transfer {
+    /// Puts one regular file. Each part is read twice, once for its checksum and once to be sent, and never held whole.
+    /// Where the store already has the same content by checksum, nothing is sent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without the source; [`ErrorKind::Invalid`] for a bad key or a source that is no regular
+    /// file; [`ErrorKind::Exists`] under [`Overwrite::Refuse`], or where `key` clashes with a directory, a file or a
+    /// committed checkpoint; [`ErrorKind::Integrity`] when the source changes meanwhile.
+    pub async fn put_file(&self, source: &Path, key: &str, overwrite: Overwrite) -> Result<Put> {
+        key::check(key)?;
+        let source = SourceFile::open(source).await?;
+        let store = &**self.store();
+        let existing = object_at(store, key).await?;
+        if existing.is_some() && overwrite == Overwrite::Refuse {
+            return Err(exists(key));
+        }
+        self.tell(&Event::Planned { files: 1, bytes: source.size });
+        if let Some(put) = self.already_there(&source, key, existing.as_ref()).await? {
+            return Ok(put);
+        }
+        refuse_directory(store, key).await?;
+        self.send(&source, key, overwrite).await
+    }
+
+    /// What a put would answer if the store has the content already.
+    pub(crate) async fn already_there(
+        &self,
+        source: &SourceFile,
+        key: &str,
+        existing: Option<&ObjectMeta>,
+    ) -> Result<Option<Put>> {
+        let Some(ObjectMeta { size, checksum: Some(theirs), etag, .. }) = existing else { return Ok(None) };
+        if *size != source.size {
+            return Ok(None);
+        }
+        let plan = self.plan_for(source.size)?;
+        let (parts, ours) = source.checksums(plan, threads()).await?;
+        source.check_unchanged().await?;
+        if ours != *theirs {
+            return Ok(None);
+        }
+        self.tell(&Event::FileDone { key, bytes: source.size, moved: false });
+        Ok(Some(Put {
+            size: *size,
+            checksum: ours,
+            part_size: plan.part_size(),
+            parts,
+            etag: etag.clone(),
+            moved: false,
+        }))
+    }
+
+    /// Sends a file whose place in the store was looked at already.
+    pub(crate) async fn send(&self, source: &SourceFile, key: &str, overwrite: Overwrite) -> Result<Put> {
+        let plan = self.plan_for(source.size).map_err(|error| error.action("put").on(key))?;
+        let options = write_options(overwrite);
+        let sent = match plan.parts() {
+            1 => self.send_whole(source, key, &options).await?,
+            _ => self.send_parts(source, plan, key, &options).await?,
+        };
+        self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });
+        Ok(sent.into_put(plan.part_size()))
+    }
+
+    async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
+        let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+        let body = self.part_body(source, 0, source.size).await?;
+        let sending = multipart::put_whole(&**self.store(), key, &body, options);
+        tokio::select! {
+            biased;
+            sent = sending => sent,
+            () = self.cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
+        }
+    }
+
+    async fn send_parts(
+        &self,
+        source: &SourceFile,
+        plan: Plan,
+        key: &str,
+        options: &WriteOptions,
+    ) -> Result<multipart::Sent> {
+        let parts = plan.ranges().map(|(part, range)| {
+            let body = self.part_body(source, range.start, range.end - range.start);
+            Ok(async move { Ok((part, body.await?)) }.boxed())
+        });
+        let job = Job { key, options, slots: &self.slots, cancel: &self.cancel };
+        multipart::upload(&**self.store(), job, stream::iter(parts).boxed(), source.check_unchanged().boxed()).await
+    }
+
+    async fn part_body(&self, source: &SourceFile, offset: u64, len: u64) -> Result<PartBody> {
+        let progress = HighWater::new(self.store().runtime().observer.clone());
+        let body = PartBody::from_file(source.file.clone(), source.name.clone(), offset, len).await?;
+        Ok(body.with_progress(progress))
+    }
+
+    pub(crate) fn plan_for(&self, size: u64) -> Result<Plan> {
+        Plan::new(size, self.store().runtime().part_size, &self.store().capabilities())
+    }
+}
+
+impl multipart::Sent {
+    pub(super) fn into_put(self, part_size: u64) -> Put {
+        let multipart::Sent { size, checksum, parts, etag } = self;
+        Put { size, checksum, part_size, parts, etag, moved: true }
+    }
+}
+
+pub(super) fn write_options(overwrite: Overwrite) -> WriteOptions {
+    match overwrite {
+        Overwrite::Replace => WriteOptions::replace(),
+        Overwrite::Refuse => WriteOptions { precondition: Precondition::Absent, ..WriteOptions::replace() },
+    }
+}
+
+pub(super) fn exists(key: &str) -> Error {
+    Error::new(ErrorKind::Exists, "it exists already")
+        .action("put")
+        .on(key)
+        .hint_is("choose another key, or leave out --no-clobber to replace it")
+}
+
+/// Threads that sum a file at once.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The checksum of a file that was written here, to compare with.
+pub(super) async fn checksum_of_file(path: &Path, plan: Plan) -> Result<Crc64> {
+    Ok(SourceFile::open(path).await?.checksums(plan, threads()).await?.1)
+}
