@@ -1,4 +1,5 @@
 //! What the integration tests stand on. Each test binary uses a part of it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod faulty;
 pub mod minio;

@@ -1,0 +1,211 @@
+//! A scripted S3 server on raw TCP: a small store in memory, and rules that say which answers go wrong, and how.
+//!
+//! ```no_run
+//! let server = Faulty::start([Rule::nth(1, Operation::Complete, Action::Lose)]);
+//! // ... put something to `server.endpoint()`, bucket `BUCKET` ...
+//! assert_eq!(server.requests(Operation::Complete).len(), 1);
+//! ```
+//!
+//! It speaks path style and believes every signature.
+
+mod http;
+mod rule;
+mod store;
+mod uploads;
+
+use std::io::{self, BufReader, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+pub use self::http::{Request, Response};
+pub use self::rule::{Action, Operation, Place, Rule};
+use self::store::Store;
+
+/// The only bucket.
+pub const BUCKET: &str = "checkpoints";
+
+/// A running server; it ends, with all its connections, when this is dropped.
+pub struct Faulty {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told when `released` changes.
+    gate: Condvar,
+}
+
+struct State {
+    rules: Vec<Rule>,
+    store: Store,
+    requests: Vec<Request>,
+    connections: Vec<TcpStream>,
+    released: bool,
+    stopped: bool,
+}
+
+impl Faulty {
+    /// A server with an empty bucket. Of the rules that match a request, the first that is due applies.
+    pub fn start(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = State {
+            rules: rules.into_iter().collect(),
+            store: Store::default(),
+            requests: Vec::new(),
+            connections: Vec::new(),
+            released: false,
+            stopped: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), gate: Condvar::new() });
+        let accepting = shared.clone();
+        thread::spawn(move || accepting.accept(&listener));
+        Faulty { address, shared }
+    }
+
+    /// Such as `http://127.0.0.1:40123`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Puts an object there without a request.
+    pub fn put_object(&self, key: &str, content: &[u8]) {
+        self.shared.lock().store.put_object(key, content);
+    }
+
+    /// What is there.
+    pub fn object(&self, key: &str) -> Option<Vec<u8>> {
+        self.shared.lock().store.content(key)
+    }
+
+    /// The keys of multipart uploads in progress.
+    pub fn uploads(&self) -> Vec<String> {
+        self.shared.lock().store.uploads_in_progress()
+    }
+
+    /// The requests of one kind so far, in the order of their arrival.
+    pub fn requests(&self, operation: Operation) -> Vec<Request> {
+        let is_one = |request: &&Request| operation.is(request);
+        self.shared.lock().requests.iter().filter(is_one).cloned().collect()
+    }
+
+    /// Lets all stalled answers go on, now and from here on.
+    pub fn release(&self) {
+        self.shared.lock().released = true;
+        self.shared.gate.notify_all();
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopped = true;
+        for connection in state.connections.drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.shared.gate.notify_all();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
+        for (number, stream) in listener.incoming().enumerate() {
+            let Ok(stream) = stream else { continue };
+            let mut state = self.lock();
+            if state.stopped {
+                return;
+            }
+            state.connections.push(stream.try_clone().unwrap());
+            drop(state);
+            let shared = self.clone();
+            // A client that goes away ends its connection with an error, which is as it should be.
+            thread::spawn(move || shared.serve(&stream, number));
+        }
+    }
+
+    fn serve(&self, stream: &TcpStream, connection: usize) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream);
+        while let Some(mut request) = http::read_head(&mut reader, connection)? {
+            let action = self.decide(&request);
+            let unread = matches!(action, Some(Action::Reset));
+            let arrived = if unread { Ok(()) } else { http::read_body(&mut reader, &mut request, stream) };
+            self.lock().requests.push(request.clone());
+            arrived?;
+            if !self.answer(stream, &request, action)? {
+                break;
+            }
+        }
+        stream.shutdown(Shutdown::Both)
+    }
+
+    fn decide(&self, request: &Request) -> Option<Action> {
+        // Every rule counts, also those behind the one that applies.
+        let due: Vec<Action> = self.lock().rules.iter_mut().filter_map(|rule| rule.due(request)).collect();
+        due.into_iter().next()
+    }
+
+    /// Answers a request; true where the connection stays open.
+    fn answer(&self, mut stream: &TcpStream, request: &Request, action: Option<Action>) -> io::Result<bool> {
+        let (bytes, cut) = match action {
+            Some(Action::Reset) => return Ok(false),
+            Some(Action::Ignore) => {
+                self.wait();
+                return Ok(false);
+            }
+            Some(Action::Raw(bytes)) => (bytes, None),
+            Some(Action::Answer(response)) => return self.send(stream, &response),
+            Some(Action::Change(change)) => {
+                let mut response = self.carry_out(request);
+                change(&mut response);
+                return self.send(stream, &response);
+            }
+            Some(Action::Lose) => {
+                self.carry_out(request);
+                return Ok(false);
+            }
+            Some(Action::Cut(place)) => {
+                let response = self.carry_out(request);
+                (place.before(&response).to_vec(), None)
+            }
+            Some(Action::Stall(place)) => {
+                let response = self.carry_out(request);
+                let before = place.before(&response);
+                let rest = response.to_bytes()[before.len()..].to_vec();
+                (before, Some(rest))
+            }
+            None => return self.send(stream, &self.carry_out(request)),
+        };
+        stream.write_all(&bytes)?;
+        if let Some(rest) = cut {
+            self.wait();
+            stream.write_all(&rest)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn carry_out(&self, request: &Request) -> Response {
+        self.lock().store.answer(request)
+    }
+
+    fn send(&self, mut stream: &TcpStream, response: &Response) -> io::Result<bool> {
+        stream.write_all(&response.to_bytes())?;
+        Ok(!response.ends_with_connection())
+    }
+
+    /// Until the server is told to go on or to end.
+    fn wait(&self) {
+        let waiting = |state: &mut State| !state.released && !state.stopped;
+        drop(self.gate.wait_while(self.lock(), waiting).unwrap());
+    }
+}

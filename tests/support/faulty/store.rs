@@ -1,0 +1,196 @@
+//! The part of S3 that the project uses, in memory, as AWS documents it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use storage::checksum::Crc64;
+
+use super::BUCKET;
+use super::http::{Request, Response};
+use super::rule::Operation;
+use super::uploads::Upload;
+
+const MODIFIED: &str = "Fri, 02 Jan 2026 03:04:05 GMT";
+const MODIFIED_IN_LISTINGS: &str = "2026-01-02T03:04:05.000Z";
+/// As AWS encodes keys of listings: like a form, but slashes stay.
+const IN_LISTINGS: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b' ');
+/// Keys on one page of a listing.
+const PAGE: usize = 1000;
+
+pub(super) struct Object {
+    pub(super) content: Vec<u8>,
+    pub(super) etag: String,
+    /// The `x-amz-meta-` headers it was written with.
+    pub(super) metadata: Vec<(String, String)>,
+}
+
+impl Object {
+    fn head(&self, status: u16) -> Response {
+        let mut response = Response::new(status)
+            .header("etag", self.etag.as_str())
+            .header("last-modified", MODIFIED)
+            .header("accept-ranges", "bytes")
+            .header("content-type", "application/octet-stream");
+        for (name, value) in &self.metadata {
+            response.set(name, value.as_str());
+        }
+        response
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) objects: BTreeMap<String, Object>,
+    pub(super) uploads: BTreeMap<String, Upload>,
+    pub(super) uploads_ever: u32,
+}
+
+impl Store {
+    pub(super) fn put_object(&mut self, key: &str, content: &[u8]) {
+        let object = Object { content: content.to_vec(), etag: etag_of(Crc64::of(content)), metadata: Vec::new() };
+        self.objects.insert(key.to_owned(), object);
+    }
+
+    pub(super) fn content(&self, key: &str) -> Option<Vec<u8>> {
+        self.objects.get(key).map(|object| object.content.clone())
+    }
+
+    pub(super) fn answer(&mut self, request: &Request) -> Response {
+        if request.bucket() != BUCKET {
+            return Response::error(404, "NoSuchBucket");
+        }
+        let key = request.key().unwrap_or_default();
+        match Operation::of(request) {
+            Some(Operation::Put) => self.put(request, key),
+            Some(Operation::Get) => self.get(request, &key),
+            Some(Operation::Head) => self.head(request, &key),
+            Some(Operation::List) => self.list(request),
+            Some(Operation::Delete) => {
+                self.objects.remove(&key);
+                Response::new(204)
+            }
+            Some(Operation::Create) => self.create_upload(request, key),
+            Some(Operation::Part) => self.put_part(request),
+            Some(Operation::Complete) => self.complete_upload(request, key),
+            Some(Operation::Abort) => self.abort_upload(request),
+            Some(Operation::Any) | None => Response::error(501, "NotImplemented"),
+        }
+    }
+
+    fn put(&mut self, request: &Request, key: String) -> Response {
+        if let Some(refusal) = self.refuse_write(request, &key) {
+            return refusal;
+        }
+        let checksum = Crc64::of(&request.body);
+        if !agrees(request, checksum) {
+            return Response::error(400, "BadDigest");
+        }
+        let etag = etag_of(checksum);
+        let object = Object { content: request.body.clone(), etag: etag.clone(), metadata: metadata_of(request) };
+        self.objects.insert(key, object);
+        with_checksum(Response::new(200).header("etag", etag), checksum)
+    }
+
+    /// `If-None-Match: *` where something is.
+    pub(super) fn refuse_write(&self, request: &Request, key: &str) -> Option<Response> {
+        let taken = request.header("if-none-match") == Some("*") && self.objects.contains_key(key);
+        taken.then(|| Response::error(412, "PreconditionFailed"))
+    }
+
+    fn get(&self, request: &Request, key: &str) -> Response {
+        let Some(object) = self.objects.get(key) else {
+            return Response::error(404, "NoSuchKey");
+        };
+        if request.header("if-match").is_some_and(|pin| pin != object.etag) {
+            return Response::error(412, "PreconditionFailed");
+        }
+        let size = object.content.len();
+        match request.header("range").map(|text| parse_range(text, size)) {
+            Some(None) => Response::error(416, "InvalidRange"),
+            Some(Some(range)) => object
+                .head(206)
+                .header("content-range", format!("bytes {}-{}/{size}", range.start, range.end - 1))
+                .body(&object.content[range]),
+            None => checksum_if_asked(request, object, object.head(200)).body(object.content.as_slice()),
+        }
+    }
+
+    fn head(&self, request: &Request, key: &str) -> Response {
+        match self.objects.get(key) {
+            Some(object) => checksum_if_asked(request, object, object.head(200))
+                .header("content-length", object.content.len().to_string()),
+            None => Response::new(404).header("content-type", "application/xml"),
+        }
+    }
+
+    fn list(&self, request: &Request) -> Response {
+        let prefix = request.param("prefix").unwrap_or_default();
+        let after = request.param("continuation-token").or(request.param("start-after")).unwrap_or_default();
+        let wanted = request.param("max-keys").and_then(|text| text.parse().ok()).unwrap_or(PAGE);
+        let matching = || self.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after);
+        let page: Vec<_> = matching().take(wanted).collect();
+        let is_url = request.param("encoding-type") == Some("url");
+        let truncated = matching().count() > page.len();
+        let mut inside = format!("<Name>{BUCKET}</Name><IsTruncated>{truncated}</IsTruncated>");
+        if is_url {
+            inside += "<EncodingType>url</EncodingType>";
+        }
+        if let Some((last, _)) = page.last().filter(|_| truncated) {
+            inside += &format!("<NextContinuationToken>{}</NextContinuationToken>", escape(last));
+        }
+        for (key, object) in page {
+            let key = if is_url { form_encode(key) } else { escape(key) };
+            inside += &format!(
+                "<Contents><Key>{key}</Key><LastModified>{MODIFIED_IN_LISTINGS}</LastModified><ETag>{}</ETag>\
+                 <Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
+                escape(&object.etag),
+                object.content.len(),
+            );
+        }
+        Response::xml(200, &format!("<ListBucketResult>{inside}</ListBucketResult>"))
+    }
+}
+
+pub(super) fn escape(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}
+
+fn form_encode(key: &str) -> String {
+    utf8_percent_encode(key, &IN_LISTINGS).to_string().replace(' ', "+")
+}
+
+/// Something of an ETag's shape that changes with the content.
+pub(super) fn etag_of(checksum: Crc64) -> String {
+    let hex: String = checksum.to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}{hex}\"")
+}
+
+pub(super) fn metadata_of(request: &Request) -> Vec<(String, String)> {
+    request.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-")).cloned().collect()
+}
+
+/// Whether the checksum that came with a request is this one, if one came.
+pub(super) fn agrees(request: &Request, checksum: Crc64) -> bool {
+    request.header("x-amz-checksum-crc64nvme").is_none_or(|sent| sent == checksum.to_string())
+}
+
+pub(super) fn with_checksum(response: Response, checksum: Crc64) -> Response {
+    response.header("x-amz-checksum-crc64nvme", checksum.to_string()).header("x-amz-checksum-type", "FULL_OBJECT")
+}
+
+fn checksum_if_asked(request: &Request, object: &Object, response: Response) -> Response {
+    match request.header("x-amz-checksum-mode") {
+        Some("ENABLED") => with_checksum(response, Crc64::of(&object.content)),
+        _ => response,
+    }
+}
+
+/// `bytes=a-b`, cut to the object; `None` where it lies outside.
+fn parse_range(text: &str, size: usize) -> Option<Range<usize>> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let first: usize = first.parse().ok()?;
+    let end = last.parse::<usize>().map_or(size, |last| size.min(last + 1));
+    (first < end).then_some(first..end)
+}

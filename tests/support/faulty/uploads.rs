@@ -1,0 +1,105 @@
+//! Multipart uploads of the store in memory.
+
+use std::collections::BTreeMap;
+
+use storage::checksum::Crc64;
+
+use super::http::{Request, Response};
+use super::store::{Object, Store, agrees, escape, etag_of, metadata_of, with_checksum};
+
+pub(super) struct Upload {
+    key: String,
+    metadata: Vec<(String, String)>,
+    parts: BTreeMap<u32, Vec<u8>>,
+}
+
+impl Store {
+    pub(super) fn uploads_in_progress(&self) -> Vec<String> {
+        self.uploads.values().map(|upload| upload.key.clone()).collect()
+    }
+
+    pub(super) fn create_upload(&mut self, request: &Request, key: String) -> Response {
+        self.uploads_ever += 1;
+        let id = format!("upload+{}/=", self.uploads_ever);
+        let inside = format!("<Key>{}</Key><UploadId>{id}</UploadId>", escape(&key));
+        self.uploads.insert(id, Upload { key, metadata: metadata_of(request), parts: BTreeMap::new() });
+        Response::xml(200, &format!("<InitiateMultipartUploadResult>{inside}</InitiateMultipartUploadResult>"))
+    }
+
+    pub(super) fn put_part(&mut self, request: &Request) -> Response {
+        let number = request.param("partNumber").and_then(|number| number.parse().ok());
+        let Some(number @ 1..=10_000) = number else { return Response::error(400, "InvalidArgument") };
+        let Some(upload) = request.param("uploadId").and_then(|id| self.uploads.get_mut(id)) else {
+            return Response::error(404, "NoSuchUpload");
+        };
+        let checksum = Crc64::of(&request.body);
+        if !agrees(request, checksum) {
+            return Response::error(400, "BadDigest");
+        }
+        upload.parts.insert(number, request.body.clone());
+        with_checksum(Response::new(200).header("etag", etag_of(checksum)), checksum)
+    }
+
+    pub(super) fn complete_upload(&mut self, request: &Request, key: String) -> Response {
+        let id = request.param("uploadId").unwrap_or_default();
+        if let Some(refusal) = self.refuse_write(request, &key) {
+            return refusal;
+        }
+        let Some(upload) = self.uploads.get(id) else { return Response::error(404, "NoSuchUpload") };
+        let content = match assemble(upload, &request.body) {
+            Ok(content) => content,
+            Err(code) => return Response::error(400, code),
+        };
+        let checksum = Crc64::of(&content);
+        if !agrees(request, checksum) {
+            return Response::error(400, "BadDigest");
+        }
+        let count = upload.parts.len();
+        let etag = format!("\"{}-{count}\"", etag_of(checksum).trim_matches('"'));
+        let object = Object { content, etag: etag.clone(), metadata: upload.metadata.clone() };
+        self.uploads.remove(id);
+        let inside = format!(
+            "<Key>{}</Key><ETag>{}</ETag><ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME>\
+             <ChecksumType>FULL_OBJECT</ChecksumType>",
+            escape(&key),
+            escape(&etag),
+        );
+        self.objects.insert(key, object);
+        Response::xml(200, &format!("<CompleteMultipartUploadResult>{inside}</CompleteMultipartUploadResult>"))
+    }
+
+    pub(super) fn abort_upload(&mut self, request: &Request) -> Response {
+        match request.param("uploadId").and_then(|id| self.uploads.remove(id)) {
+            Some(_) => Response::new(204),
+            None => Response::error(404, "NoSuchUpload"),
+        }
+    }
+}
+
+/// The parts that the list in `body` names, in its order, which must be ascending.
+fn assemble(upload: &Upload, body: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let text = std::str::from_utf8(body).map_err(|_| "MalformedXML")?;
+    let mut content = Vec::new();
+    let mut last = 0;
+    for part in text.split("<Part>").skip(1) {
+        let field = |name: &str| {
+            let (_, rest) = part.split_once(&format!("<{name}>"))?;
+            let (raw, _) = rest.split_once('<')?;
+            quick_xml::escape::unescape(raw).ok()
+        };
+        let number = field("PartNumber").and_then(|number| number.parse().ok()).ok_or("MalformedXML")?;
+        if number <= last {
+            return Err("InvalidPartOrder");
+        }
+        last = number;
+        let bytes = upload.parts.get(&number).ok_or("InvalidPart")?;
+        let checksum = Crc64::of(bytes);
+        // AWS asks for the checksum of every part where the upload has one for the whole.
+        let named = (field("ETag"), field("ChecksumCRC64NVME"));
+        if named != (Some(etag_of(checksum).into()), Some(checksum.to_string().into())) {
+            return Err("InvalidPart");
+        }
+        content.extend_from_slice(bytes);
+    }
+    if last == 0 { Err("MalformedXML") } else { Ok(content) }
+}
