@@ -19,12 +19,8 @@ fn example() -> PathBuf {
 fn the_snippet_of_the_page_writes_its_checkpoint() {
     let bucket = support::minio::shared().bucket_named("my-checkpoint-bucket");
     let directory = tempfile::tempdir().unwrap();
-    let ran = Command::new(example())
-        .env_clear()
-        .envs(bucket.environment())
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
+    let ran =
+        Command::new(example()).env_clear().envs(bucket.environment()).current_dir(directory.path()).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(bucket.objects(), [("checkpoints/epoch_10/model.bin".to_owned(), 1024)]);
     assert_eq!(bucket.read("checkpoints/epoch_10/model.bin"), vec![0; 1024]);
