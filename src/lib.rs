@@ -4,6 +4,7 @@ pub mod body;
 pub mod checkpoint;
 pub mod checksum;
 pub mod config;
+mod disk;
 pub mod error;
 pub mod event;
 pub mod key;

@@ -8,9 +8,10 @@ use rustix::io::Errno;
 use walkdir::{DirEntry, WalkDir};
 
 use super::object;
-use super::place::{is_missing, is_partial, store_exists};
+use super::place::{is_missing, store_exists};
 use crate::backend::ObjectMeta;
 use crate::config::RuntimeConfig;
+use crate::disk::is_partial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;

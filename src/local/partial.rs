@@ -13,14 +13,13 @@ use tempfile::TempPath;
 
 use super::note::Note;
 use super::object;
-use super::place::{Place, is_missing, is_partial};
+use super::place::{Place, is_missing};
 use crate::backend::{Precondition, Stored, UploadId, WriteOptions};
 use crate::checksum::Crc64;
+use crate::disk::{is_partial, partial_prefix};
 use crate::error::{ErrorKind, Result};
 use crate::key;
 
-/// Bytes of the object's own name in the name of its partial file: enough to tell, well below the usual limit of 255.
-const NAME_BYTES: usize = 64;
 /// How often directories that a concurrent delete prunes are made again.
 const TRIES: u32 = 100;
 
@@ -44,8 +43,7 @@ impl Partial {
     ///
     /// Fails early where the object could not be put in its place as things are; the last word has the commit.
     pub(super) fn create(place: &Place, precondition: &Precondition) -> Result<Self> {
-        let name = key::file_name(&place.key);
-        let prefix = format!(".{}.", &name[..name.floor_char_boundary(NAME_BYTES)]);
+        let prefix = partial_prefix(key::file_name(&place.key));
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(key::PARTIAL_SUFFIX).permissions(Permissions::from_mode(0o666));
         for _ in 0..TRIES {

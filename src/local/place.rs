@@ -1,10 +1,11 @@
 //! Where a key lies on disk, and its directories: made, checked for links, synced, pruned.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::{is_partial, make_directories, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 
@@ -51,7 +52,7 @@ impl Place {
             if !create {
                 return Ok(false);
             }
-            make_root(&self.root).map_err(|error| self.failed("make the store's directory for", error))?;
+            make_directories(&self.root).map_err(|error| self.failed("make the store's directory for", error))?;
         }
         for directory in key::ancestors(&self.key) {
             match self.directory_at(directory, action, create) {
@@ -111,7 +112,7 @@ impl Place {
     pub(super) fn sync_directories(&self) -> io::Result<()> {
         let innermost = self.directory();
         for directory in innermost.ancestors() {
-            sync(directory)?;
+            sync_directory(directory)?;
             if directory == &*self.root {
                 break;
             }
@@ -136,7 +137,7 @@ impl Place {
             Err(error) if !is_missing(&error) => return Err(self.failed("delete", error)),
             _ => {}
         }
-        sync(&self.prune()).map_err(|error| self.failed("delete", error))
+        sync_directory(&self.prune()).map_err(|error| self.failed("delete", error))
     }
 
     /// An error about this key.
@@ -187,11 +188,6 @@ fn above(key: &str) -> &str {
     key.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// A name of a file that is being written.
-pub(super) fn is_partial(name: &str) -> bool {
-    name.ends_with(key::PARTIAL_SUFFIX)
-}
-
 /// The error says that nothing can be at the path, rather than that looking failed.
 pub(super) fn is_missing(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
@@ -207,20 +203,5 @@ pub(super) fn store_exists(root: &Path, action: &str) -> Result<bool> {
             .hint_is("name a directory as the store")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::local(action, error)),
-    }
-}
-
-fn make_root(root: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = root.ancestors().take_while(|directory| !directory.exists()).collect();
-    fs::create_dir_all(root)?;
-    missing.into_iter().filter_map(Path::parent).try_for_each(sync)
-}
-
-/// Makes a directory's entries last. One that is gone has none; some file systems cannot sync directories.
-fn sync(directory: &Path) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, NotFound, Unsupported};
-    match File::open(directory).and_then(|directory| directory.sync_all()) {
-        Err(error) if matches!(error.kind(), InvalidInput | NotFound | Unsupported) => Ok(()),
-        outcome => outcome,
     }
 }
