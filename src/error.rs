@@ -217,13 +217,25 @@ fn io_message(error: &io::Error) -> String {
     }
 }
 
+/// Text of which a part came from elsewhere: one line, and nothing that a terminal would obey.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_default()),
+            false => write!(f, "{c}"),
+        })
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { action, key, endpoint, message, tries, .. } = &*self.0;
         match (action, key) {
-            (Some(action), Some(key)) => write!(f, "cannot {action} '{key}'")?,
-            (Some(action), None) => write!(f, "cannot {action}")?,
-            (None, Some(key)) => write!(f, "'{key}'")?,
+            (Some(action), Some(key)) => write!(f, "cannot {action} '{}'", Printable(key))?,
+            (Some(action), None) => write!(f, "cannot {}", Printable(action))?,
+            (None, Some(key)) => write!(f, "'{}'", Printable(key))?,
             (None, None) => {}
         }
         let has_subject = action.is_some() || key.is_some();
@@ -233,7 +245,7 @@ impl fmt::Display for Error {
         if has_subject {
             f.write_str(": ")?;
         }
-        f.write_str(message)?;
+        write!(f, "{}", Printable(message))?;
         if *tries > 1 {
             write!(f, " (gave up after {tries} tries)")?;
         }
@@ -254,5 +266,18 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_line_whatever_it_is_about() {
+        let error =
+            Error::new(ErrorKind::Other, "odd\u{1b}[31m").action("get").on("a\nb\0").at("http://h").after_tries(3);
+        let text = r"cannot get 'a\nb\u{0}' at http://h: odd\u{1b}[31m (gave up after 3 tries)";
+        assert_eq!(error.to_string(), text);
     }
 }

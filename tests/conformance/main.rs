@@ -8,6 +8,9 @@ mod listing;
 mod multipart;
 mod reading;
 mod stores;
+#[cfg(all(feature = "s3", feature = "cli"))]
+#[path = "../support/mod.rs"]
+mod support;
 mod writing;
 
 macro_rules! behaviours {
@@ -36,4 +39,9 @@ macro_rules! behaviours {
 
 mod local {
     behaviours!(crate::stores::local);
+}
+
+#[cfg(all(feature = "s3", feature = "cli"))]
+mod minio {
+    behaviours!(crate::stores::minio);
 }

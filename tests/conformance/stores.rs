@@ -23,6 +23,21 @@ pub(crate) async fn local() -> Bed {
     Bed { store, _keep: Box::new(directory) }
 }
 
+/// Parts of 5 MiB, the least that S3 takes, under a prefix, with the five permissions.
+#[cfg(all(feature = "s3", feature = "cli"))]
+pub(crate) async fn minio() -> Bed {
+    use storage::{S3Config, S3Storage, StaticCredentials};
+    let bucket = tokio::task::spawn_blocking(|| crate::support::minio::shared().bucket()).await.unwrap();
+    let keys = bucket.keys();
+    let mut config = S3Config::new(bucket.name());
+    config.prefix = "run/a".to_owned();
+    config.endpoint = Some(bucket.server().endpoint().to_owned());
+    config.credentials = Some(StaticCredentials::new(keys.id.as_str(), keys.secret.as_str(), keys.token.clone()));
+    let runtime = RuntimeConfig { part_size: PartSize::Fixed(5 << 20), ..RuntimeConfig::default() };
+    let store = Arc::new(S3Storage::with_config(config, runtime).await.unwrap());
+    Bed { store, _keep: Box::new(bucket) }
+}
+
 /// The part size that the store is configured with, in bytes.
 pub(crate) fn part_size(store: &dyn StorageBackend) -> usize {
     match store.runtime().part_size {
