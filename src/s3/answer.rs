@@ -49,10 +49,7 @@ pub(super) async fn next_piece(body: &mut Incoming, stall: Duration) -> Result<O
                 // Trailers.
                 _ => continue,
             },
-            Some(Err(error)) => {
-                let text = network::lost(&error);
-                return Err(Error::new(ErrorKind::Unavailable, text).retryable(None).caused_by(error));
-            }
+            Some(Err(error)) => return Err(network::lost(error)),
         }
     }
 }

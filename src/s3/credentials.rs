@@ -174,7 +174,7 @@ impl Chain {
             Some(profile) => format!("in the AWS profile '{profile}'"),
             None => "in the environment, the AWS config files or this machine's role".to_owned(),
         };
-        let error = match &error {
+        let described = match &error {
             CredentialsError::CredentialsNotLoaded(_) => {
                 Error::new(ErrorKind::Denied, format!("no AWS credentials were found {whose}")).hint_is(
                     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`, or name a profile with AWS_PROFILE",
@@ -186,9 +186,8 @@ impl Chain {
             }
             other => Error::new(ErrorKind::Denied, format!("no AWS credentials could be loaded {whose}: {}", root(other)))
                 .hint_is("check it with `aws sts get-caller-identity`; for SSO run `aws sso login`"),
-        }
-        .caused_by(error);
-        error
+        };
+        described.caused_by(error)
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Details {
     /// The region that the bucket is in, where the server tells.
     pub(super) region: Option<String>,
     is_html: bool,
+    /// A TLS server was spoken to in plain HTTP.
+    wants_tls: bool,
 }
 
 impl Details {
@@ -80,6 +82,7 @@ impl Details {
             message: text("Message").filter(|message| !message.is_empty()),
             region: header(&answer.headers, "x-amz-bucket-region").map(one_line).or_else(|| text("Region")),
             is_html: root.is_none() && looks_like_html(answer),
+            wants_tls: root.is_none() && answer.status == StatusCode::BAD_REQUEST && asks_for_tls(&answer.body),
         }
     }
 }
@@ -93,6 +96,14 @@ pub(super) fn looks_like_html(answer: &Answer) -> bool {
     header(&answer.headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
         || starts_so(b"<!doctype html")
         || starts_so(b"<html")
+}
+
+/// The words of Go's and nginx's servers to someone who speaks plain HTTP to their TLS port.
+fn asks_for_tls(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    ["http request to an https server", "plain http request was sent to https port"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 /// Foreign text as one line of bounded length.
@@ -121,6 +132,8 @@ pub(super) fn explain(answer: &Answer, details: &Details, asked: Asked<'_>) -> F
     let throttled = throttles(status, code);
     let broken = breaks(status, code);
     let error = match known(code, details, asked) {
+        None if details.wants_tls => Error::invalid("the server speaks https, not http")
+            .hint_is("write the endpoint (S3_ENDPOINT) with https://"),
         Some(error) => error,
         None if throttled || broken => Error::new(ErrorKind::Unavailable, plain(status, details)),
         None if details.is_html => Error::new(ErrorKind::Other, plain(status, details))
@@ -133,7 +146,9 @@ pub(super) fn explain(answer: &Answer, details: &Details, asked: Asked<'_>) -> F
     };
     let again = throttled || broken || may_pass(code);
     let error = if again && error.retry() == Retryable::No { error.retryable(retry_after(answer)) } else { error };
-    Failure { error, maybe_done: broken && !throttled, no_connection: false }
+    // A write that fails inside a 200 may have happened as well.
+    let maybe_done = (broken && !throttled) || status.is_success();
+    Failure { error, maybe_done, no_connection: false }
 }
 
 /// The server asks to slow down and has done nothing.
@@ -296,5 +311,145 @@ fn plain(status: StatusCode, details: &Details) -> String {
             format!("a web page came back instead of an answer of S3 ({} {reason})", status.as_u16())
         }
         (None, _) => format!("the server answered {} {reason}", status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUCKET: &str = "b";
+
+    fn failure(method: Method, status: u16, headers: &[(&'static str, &str)], body: &str) -> Failure {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = Answer { status, headers, body: body.to_owned().into() };
+        explain(&answer, &Details::of(&answer), Asked { method: &method, bucket: BUCKET, region: "us-east-1" })
+    }
+
+    fn with_code(status: u16, code: &str) -> Failure {
+        let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>Some\n text.</Message></Error>");
+        failure(Method::PUT, status, &[], &body)
+    }
+
+    #[test]
+    fn codes_have_a_kind_and_are_tried_again_or_not() {
+        use ErrorKind::*;
+        for (status, code, kind, again, maybe_done) in [
+            (404, "NoSuchBucket", NotFound, false, false),
+            (404, "NoSuchKey", NotFound, false, false),
+            (404, "NoSuchUpload", Unavailable, false, false),
+            (403, "AccessDenied", Denied, false, false),
+            (403, "InvalidAccessKeyId", Denied, false, false),
+            (403, "SignatureDoesNotMatch", Denied, false, false),
+            (403, "RequestTimeTooSkewed", Denied, false, false),
+            (400, "ExpiredToken", Denied, false, false),
+            (301, "PermanentRedirect", Invalid, false, false),
+            (400, "AuthorizationHeaderMalformed", Invalid, false, false),
+            (412, "PreconditionFailed", Exists, false, false),
+            (409, "ConditionalRequestConflict", Unavailable, true, false),
+            (400, "RequestTimeout", Other, true, false),
+            (400, "BadDigest", Integrity, true, false),
+            (400, "XAmzContentChecksumMismatch", Integrity, true, false),
+            (400, "InvalidPart", Unavailable, false, false),
+            (416, "InvalidRange", Invalid, false, false),
+            (503, "SlowDown", Unavailable, true, false),
+            (429, "TooManyRequests", Unavailable, true, false),
+            (500, "InternalError", Unavailable, true, true),
+            (503, "ServiceUnavailable", Unavailable, true, true),
+            (502, "Whatever", Unavailable, true, true),
+            (200, "InternalError", Unavailable, true, true),
+            (200, "SlowDown", Unavailable, true, true),
+            (501, "NotImplemented", Other, false, false),
+            (400, "EntityTooLarge", Other, false, false),
+            (409, "XMinioParentIsObject", Exists, false, false),
+        ] {
+            let failure = with_code(status, code);
+            let got = (failure.error.kind(), failure.error.is_retryable(), failure.maybe_done, failure.code());
+            assert_eq!(got, (kind, again, maybe_done, code), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        for code in [
+            "NoSuchBucket",
+            "NoSuchKey",
+            "AccessDenied",
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "RequestTimeTooSkewed",
+            "ExpiredToken",
+            "PermanentRedirect",
+            "AuthorizationHeaderMalformed",
+        ] {
+            assert!(with_code(400, code).error.hint().is_some(), "{code}");
+        }
+        assert_eq!(with_code(400, "Odd").error.to_string(), "the server answered Odd: Some text");
+    }
+
+    #[test]
+    fn the_right_region_is_named() {
+        let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+        for failure in [
+            failure(Method::PUT, 400, &[], body),
+            failure(Method::HEAD, 301, &[("x-amz-bucket-region", "eu-west-1")], ""),
+        ] {
+            assert_eq!(failure.error.to_string(), "the bucket 'b' is in region eu-west-1, not in us-east-1");
+            assert_eq!(failure.error.hint(), Some("set AWS_REGION=eu-west-1"));
+        }
+    }
+
+    #[test]
+    fn a_head_without_a_body_is_read_by_its_status() {
+        for (status, kind, again) in [
+            (400, ErrorKind::Denied, false),
+            (403, ErrorKind::Denied, false),
+            (404, ErrorKind::NotFound, false),
+            (412, ErrorKind::Exists, false),
+            (503, ErrorKind::Unavailable, true),
+        ] {
+            let failure = failure(Method::HEAD, status, &[], "");
+            assert_eq!((failure.error.kind(), failure.error.is_retryable()), (kind, again), "{status}");
+        }
+        let failure = failure(Method::HEAD, 404, &[("x-minio-error-code", "NoSuchBucket")], "");
+        assert_eq!(failure.error.to_string(), "the bucket 'b' does not exist");
+    }
+
+    #[test]
+    fn a_web_page_is_called_one() {
+        for (status, again) in [(200, false), (403, false), (404, false), (502, true)] {
+            let failure = failure(Method::GET, status, &[], " <!DOCTYPE HTML><html>Welcome<br></html>");
+            assert!(failure.error.to_string().starts_with("a web page came back"), "{}", failure.error);
+            assert_eq!((failure.error.is_retryable(), failure.error.kind() == ErrorKind::NotFound), (again, false));
+        }
+        let tls = failure(Method::GET, 400, &[], "Client sent an HTTP request to an HTTPS server.\n");
+        assert_eq!(
+            (tls.error.kind(), tls.error.to_string().as_str()),
+            (ErrorKind::Invalid, "the server speaks https, not http")
+        );
+    }
+
+    #[test]
+    fn the_server_says_how_long_to_wait() {
+        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
+        for (text, at_least) in [("7", 7), (later.as_str(), 3500), ("soon", 0)] {
+            let failure = failure(Method::GET, 503, &[("retry-after", text)], "");
+            let Retryable::Yes { after } = failure.error.retry() else { panic!("{text}") };
+            assert!(after.unwrap_or_default() >= Duration::from_secs(at_least), "{text}");
+            assert_eq!(after.is_none(), at_least == 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_bounded_and_on_one_line() {
+        let failure = failure(
+            Method::GET,
+            400,
+            &[],
+            &format!("<Error><Code>X</Code><Message>a&#13;&#10;{}</Message></Error>", "y".repeat(9999)),
+        );
+        let text = failure.error.to_string();
+        assert!(text.len() < 400 && !text.contains(['\n', '\r']), "{text}");
     }
 }

@@ -10,7 +10,7 @@
 //! | `credentials`, `sign` | credential chain and signer |
 //! | `transport`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
-//! | `client`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
+//! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `dispatch` | the way from its client to ours, for control calls |
 //! | `put`, `upload`, `complete`, `settle`, `head`, `get`, `list`, `delete` | one operation each |
 //!
@@ -28,11 +28,13 @@ mod endpoint;
 mod failure;
 mod get;
 mod head;
+mod learn;
 mod list;
 mod network;
 mod payload;
 mod put;
 mod request;
+mod send;
 mod settle;
 mod sign;
 mod transport;

@@ -32,8 +32,7 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
 /// Why no answer came. `connected` is false where no connection was made, so that the server has seen nothing.
 pub(super) fn explain(error: HyperError, site: &Site, connect_timeout: Duration) -> Failure {
     if !error.is_connect() {
-        let text = lost(&error);
-        return Failure::unknown(Error::new(ErrorKind::Unavailable, text).retryable(None).caused_by(error));
+        return Failure::unknown(lost(error));
     }
     let check = "check the endpoint (S3_ENDPOINT) and that the server runs";
     let base = |text: String| Error::new(ErrorKind::Unavailable, text).retryable(None).hint_is(check);
@@ -75,21 +74,27 @@ fn tls_trouble(tls: &rustls::Error, site: &Site) -> Error {
 }
 
 /// A connection that broke while a request or its answer was on its way.
-pub(super) fn lost(error: &(dyn StdError + 'static)) -> String {
-    let hyper = find::<hyper::Error>(error);
-    match io_kind(error) {
+pub(super) fn lost(error: impl StdError + Send + Sync + 'static) -> Error {
+    let hyper = find::<hyper::Error>(&error);
+    let unavailable = |text: String| Error::new(ErrorKind::Unavailable, text).retryable(None);
+    let described = match io_kind(&error) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted) => {
-            "the server closed the connection".to_owned()
+            unavailable("the server closed the connection".to_owned())
         }
+        Some(io::ErrorKind::UnexpectedEof) => unavailable(CUT_OFF.to_owned()),
         _ if hyper.is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled()) => {
-            "the server closed the connection before its answer was complete".to_owned()
+            unavailable(CUT_OFF.to_owned())
         }
         _ if hyper.is_some_and(hyper::Error::is_parse) => {
-            format!("what came back is not HTTP ({})", innermost(error))
+            unavailable(format!("what came back is not HTTP ({})", innermost(&error)))
+                .hint_is("check the endpoint (S3_ENDPOINT): something that is not S3 answered")
         }
-        _ => format!("the connection broke: {}", innermost(error)),
-    }
+        _ => unavailable(format!("the connection broke: {}", innermost(&error))),
+    };
+    described.caused_by(error)
 }
+
+const CUT_OFF: &str = "the server closed the connection before its answer was complete";
 
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()

@@ -1,0 +1,120 @@
+//! What the answers teach about a bucket: its region, the server's clock, that somebody is there at all.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+
+use super::answer::{Answer, header};
+use super::client::Client;
+use super::endpoint::Site;
+use super::failure::{Details, Failure};
+use crate::event::Event;
+
+/// Tries at an endpoint that has never answered: a wrong address should not take the time of an outage.
+const FIRST_CONTACT_TRIES: u32 = 3;
+/// S3 refuses requests whose time is more than 15 minutes off; a smaller difference is no reason to correct ours.
+const TOLERATED_SKEW: Duration = Duration::from_secs(300);
+
+/// What was learnt so far.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    /// The server's clock minus ours in seconds.
+    skew: AtomicI64,
+    has_moved: AtomicBool,
+    has_answered: AtomicBool,
+    failed_contacts: AtomicU32,
+}
+
+impl Client {
+    /// Takes from a refusal what the next try can do better: another region, another time, newer credentials.
+    pub(super) async fn learn(
+        &self,
+        answer: &Answer,
+        details: &Details,
+        site: &Arc<Site>,
+        credentials: &Credentials,
+    ) -> bool {
+        let code = details.code.as_deref();
+        let status = answer.status.as_u16();
+        match code {
+            Some("PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed") => {
+                self.move_to(details.region.as_deref(), site)
+            }
+            Some("RequestTimeTooSkewed") => self.learnt.correct_clock(answer),
+            Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired") => {
+                self.identity.renew(credentials).await
+            }
+            // HEAD gives no code.
+            None if matches!(status, 301 | 307 | 308 | 400) && self.move_to(details.region.as_deref(), site) => true,
+            None if status == 403 => self.learnt.correct_clock(answer),
+            None if status == 400 && credentials.session_token().is_some() => self.identity.renew(credentials).await,
+            _ => false,
+        }
+    }
+
+    /// Follows the bucket to its region, once.
+    fn move_to(&self, region: Option<&str>, from: &Arc<Site>) -> bool {
+        let mut site = self.site.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&site, from) {
+            // Another request was faster.
+            return true;
+        }
+        let Some(region) = region.filter(|region| *region != from.region) else { return false };
+        let Ok(next) = from.moved_to(region) else { return false };
+        if self.learnt.has_moved.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        *site = Arc::new(next);
+        drop(site);
+        let message = format!(
+            "the bucket '{}' is in region {region}, not in {}: set AWS_REGION={region}",
+            self.bucket, from.region
+        );
+        self.runtime.observer.event(&Event::Warning { message: &message });
+        true
+    }
+}
+
+impl Learnt {
+    /// Something at the endpoint speaks HTTP.
+    pub(super) fn has_answered(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes over the server's clock where ours is far off; false where that is not the trouble.
+    fn correct_clock(&self, answer: &Answer) -> bool {
+        let Some(theirs) = header(&answer.headers, "date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
+            return false;
+        };
+        let off_by = |a: SystemTime, b: SystemTime| a.duration_since(b).unwrap_or_else(|error| error.duration());
+        if off_by(theirs, self.now()) <= TOLERATED_SKEW {
+            return false;
+        }
+        let ours = SystemTime::now();
+        let seconds = i64::try_from(off_by(theirs, ours).as_secs()).unwrap_or(i64::MAX);
+        self.skew.store(if theirs >= ours { seconds } else { -seconds }, Ordering::Relaxed);
+        true
+    }
+
+    /// The time that the server will accept.
+    pub(super) fn now(&self) -> SystemTime {
+        let skew = self.skew.load(Ordering::Relaxed);
+        let by = Duration::from_secs(skew.unsigned_abs());
+        let now = SystemTime::now();
+        if skew >= 0 { now.checked_add(by) } else { now.checked_sub(by) }.unwrap_or(now)
+    }
+
+    /// Gives up sooner at an endpoint that has never answered.
+    pub(super) fn count_contact(&self, mut failure: Failure) -> Failure {
+        if failure.no_connection && !self.has_answered.load(Ordering::Relaxed) {
+            let failed = self.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
+            if failed >= FIRST_CONTACT_TRIES {
+                self.failed_contacts.store(0, Ordering::Relaxed);
+                failure.error = failure.error.not_retryable();
+            }
+        }
+        failure
+    }
+}

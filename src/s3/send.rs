@@ -1,0 +1,102 @@
+//! One try: signed anew, sent, watched and judged.
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{Method, Request};
+use hyper::body::Incoming;
+
+use super::answer::Answer;
+use super::client::Client;
+use super::failure::{self, Asked, Details, Failure};
+use super::network;
+use super::request::Outgoing;
+use super::sign::sign;
+use super::xml::Element;
+use crate::error::{Error, ErrorKind, Result};
+
+impl Client {
+    /// One try at a control call: the whole answer, which is a 2xx and no web page.
+    pub(super) async fn exchange(&self, outgoing: &Outgoing) -> Result<Answer, Failure> {
+        let (parts, body) = self.send(outgoing).await?;
+        let answer = match Answer::read(parts, body, self.runtime.stall_timeout).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(Failure::unknown(error.at(self.site().to_string()))),
+        };
+        // A HEAD has the object's own content type.
+        if outgoing.method != Method::HEAD && failure::looks_like_html(&answer) {
+            return Err(Failure::unknown(self.refuse(&answer, &outgoing.method).error.retryable(None)));
+        }
+        Ok(answer)
+    }
+
+    /// The root element of an answer, which must be `name`. An error inside a 200 is a failure like any other.
+    pub(super) fn root(&self, answer: &Answer, name: &str) -> Result<Element, Failure> {
+        match Element::parse(&answer.body) {
+            Some(root) if root.name == name => Ok(root),
+            Some(root) if root.name == "Error" => Err(self.refuse(answer, &Method::POST)),
+            _ => Err(Failure::unknown(
+                Error::new(ErrorKind::Unavailable, "the answer is empty, cut off or not one of S3")
+                    .retryable(None)
+                    .at(self.site().to_string()),
+            )),
+        }
+    }
+
+    fn refuse(&self, answer: &Answer, method: &Method) -> Failure {
+        let site = self.site();
+        let asked = Asked { method, bucket: &self.bucket, region: &site.region };
+        let mut failure = failure::explain(answer, &Details::of(answer), asked);
+        failure.error = failure.error.at(site.to_string());
+        failure
+    }
+
+    /// One try: signs, sends, waits for the head of a 2xx. Everything else is a failure.
+    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<(Parts, Incoming), Failure> {
+        let site = self.site();
+        let at_site = |mut failure: Failure| {
+            failure.error = failure.error.at(site.to_string());
+            failure
+        };
+        let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
+        let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
+        sign(&mut head, &outgoing.body, &credentials, &site.region, self.learnt.now())?;
+        let (body, moving) = outgoing.body.start(self.runtime.connect_timeout);
+        let outcome = tokio::select! {
+            outcome = self.transport.send(Request::from_parts(head, body)) => {
+                outcome.map_err(|error| network::explain(error, &site, self.runtime.connect_timeout))
+            }
+            error = moving.silence(self.runtime.stall_timeout, self.runtime.first_byte_timeout) => {
+                Err(Failure::unknown(error))
+            }
+        };
+        if let Some(error) = moving.take_failure() {
+            return Err(Failure::definite(error));
+        }
+        let response = match outcome {
+            Ok(response) => response,
+            Err(failure) => return Err(at_site(self.learnt.count_contact(failure))),
+        };
+        self.learnt.has_answered();
+        let (parts, body) = response.into_parts();
+        if parts.status.is_success() {
+            if moving.is_done() {
+                return Ok((parts, body));
+            }
+            let early = "the server confirmed the request before it had all of it";
+            return Err(at_site(Failure::unknown(Error::new(ErrorKind::Other, early).retryable(None))));
+        }
+        let (status, headers) = (parts.status, parts.headers.clone());
+        let answer = match Answer::read(parts, body, self.runtime.stall_timeout).await {
+            Ok(answer) => answer,
+            // The status alone says enough.
+            Err(_) => Answer { status, headers, body: Bytes::new() },
+        };
+        let details = Details::of(&answer);
+        let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
+        let mut failure = at_site(failure::explain(&answer, &details, asked));
+        if self.learn(&answer, &details, &site, &credentials).await {
+            failure.error = failure.error.retryable(None);
+        }
+        Err(failure)
+    }
+}
