@@ -1,6 +1,5 @@
 //! A file that is being written: beside its destination, under a name of its own, gone unless it is committed.
 
-use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,11 +8,9 @@ use std::sync::Arc;
 
 use tempfile::{Builder, NamedTempFile, TempDir};
 
+use crate::disk::{make_directories, parent_of, partial_prefix, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::PARTIAL_SUFFIX;
-
-/// Bytes of the destination's name that the partial file's own name repeats; names end at 255 bytes on Linux.
-const NAME_SHOWN: usize = 120;
 
 /// A partial file; removed when dropped before [`commit`](Self::commit).
 #[derive(Debug)]
@@ -26,8 +23,7 @@ pub(crate) struct PartialFile {
 impl PartialFile {
     /// Creates one in the destination's directory, and that directory where it is missing.
     pub(crate) fn create(destination: &Path) -> Result<Self> {
-        let directory = parent_of(destination);
-        create_directories(&directory)?;
+        let directory = make_parent_of(destination)?;
         let fail = |error| Error::local(format!("write in '{}'", directory.display()), error);
         let beside = Builder::new()
             .prefix(&prefix_for(destination))
@@ -54,7 +50,7 @@ impl PartialFile {
             false => beside.persist(&destination),
         };
         match renamed {
-            Ok(_) => sync_directory(&parent_of(&destination)),
+            Ok(_) => sync_entry_of(&destination),
             Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&destination)),
             Err(failed) => Err(fail(failed.error)),
         }
@@ -70,8 +66,7 @@ pub(crate) struct PartialDirectory {
 
 impl PartialDirectory {
     pub(crate) fn create(destination: &Path) -> Result<Self> {
-        let directory = parent_of(destination);
-        create_directories(&directory)?;
+        let directory = make_parent_of(destination)?;
         let beside = Builder::new()
             .prefix(&prefix_for(destination))
             .suffix(PARTIAL_SUFFIX)
@@ -90,7 +85,7 @@ impl PartialDirectory {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         let PartialDirectory { beside, destination } = self;
         let fail = |error: io::Error| Error::local(format!("create '{}'", destination.display()), error);
-        sync_directory(beside.path())?;
+        sync_directory(beside.path()).map_err(fail)?;
         match renameat_with(CWD, beside.path(), CWD, &destination, RenameFlags::NOREPLACE) {
             Ok(()) => {}
             Err(rustix::io::Errno::EXIST) => return Err(exists(&destination)),
@@ -101,7 +96,7 @@ impl PartialDirectory {
             Err(errno) => return Err(fail(errno.into())),
         }
         let _ = beside.keep();
-        sync_directory(&parent_of(&destination))
+        sync_entry_of(&destination)
     }
 }
 
@@ -110,37 +105,18 @@ fn exists(destination: &Path) -> Error {
         .hint_is("choose another destination, or leave out --no-clobber to replace it")
 }
 
-fn prefix_for(destination: &Path) -> OsString {
-    let name = destination.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut end = name.len().min(NAME_SHOWN);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!(".{}.", &name[..end]).into()
+fn prefix_for(destination: &Path) -> String {
+    partial_prefix(&destination.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
 }
 
-pub(crate) fn parent_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
+fn make_parent_of(destination: &Path) -> Result<PathBuf> {
+    let directory = parent_of(destination);
+    make_directories(&directory)
+        .map_err(|error| Error::local(format!("create the directory '{}'", directory.display()), error))?;
+    Ok(directory)
 }
 
-/// `create_dir_all`, durable: each directory that was missing is synced into its parent.
-pub(crate) fn create_directories(directory: &Path) -> Result<()> {
-    let fail = |error| Error::local(format!("create the directory '{}'", directory.display()), error);
-    let missing: Vec<&Path> =
-        directory.ancestors().take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists()).collect();
-    if missing.is_empty() && directory.is_dir() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(directory).map_err(fail)?;
-    missing.iter().rev().try_for_each(|made| sync_directory(&parent_of(made)))
-}
-
-/// Makes renames and new names in a directory durable.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    File::open(directory)
-        .and_then(|opened| opened.sync_all())
-        .map_err(|error| Error::local(format!("make the directory '{}' durable", directory.display()), error))
+fn sync_entry_of(destination: &Path) -> Result<()> {
+    sync_directory(&parent_of(destination))
+        .map_err(|error| Error::local(format!("make '{}' last", destination.display()), error))
 }

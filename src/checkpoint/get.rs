@@ -6,10 +6,11 @@ use futures::FutureExt;
 
 use crate::backend::ObjectMeta;
 use crate::body::blocking;
+use crate::disk::sync_directory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
-use crate::partial_file::{PartialDirectory, create_directories, sync_directory};
+use crate::partial_file::PartialDirectory;
 use crate::plan::Plan;
 use crate::transfer::{Expected, GetOptions, Got, Overwrite, Transfer};
 
@@ -221,8 +222,8 @@ impl Place {
                     .collect();
                 blocking(move || {
                     for directory in &directories {
-                        create_directories(directory)?;
-                        sync_directory(directory)?;
+                        sync_directory(directory)
+                            .map_err(|error| Error::local(format!("make '{}' last", directory.display()), error))?;
                     }
                     partial.commit()
                 })

@@ -194,7 +194,7 @@ impl Transfer {
         let size = expected.plan.size();
         let from = range.start + writer.digest.len();
         let whole = from == 0 && range.end == size;
-        let asked = (!whole).then(|| from..range.end);
+        let asked = (!whole).then_some(from..range.end);
         let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
         if body.meta.size != size {
             return Err(Error::new(

@@ -104,7 +104,12 @@ impl Minio {
 
     /// A new, empty bucket.
     pub fn bucket(&'static self) -> Bucket {
-        Bucket::create(self, random_name("test"))
+        self.bucket_named(&random_name("test"))
+    }
+
+    /// A new, empty bucket of this name.
+    pub fn bucket_named(&'static self, name: &str) -> Bucket {
+        Bucket::create(self, name.to_owned())
     }
 }
 

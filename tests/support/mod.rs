@@ -1,5 +1,6 @@
 //! What the integration tests stand on. Each test binary uses a part of it.
 #![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod bed;
 pub mod faulty;
 pub mod minio;

@@ -1,0 +1,198 @@
+//! What was put comes back byte for byte, from both stores, under exactly the five permissions, and nothing else stays.
+#![cfg(all(feature = "s3", feature = "cli"))]
+#![allow(missing_docs)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use support::bed::{Bed, local, minio};
+
+const PART: usize = 8 << 20;
+
+/// The same length gives other bytes for another seed, and no period of a part's size.
+fn content(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; len];
+    random.fill(&mut bytes);
+    bytes
+}
+
+fn both(test: impl Fn(&Bed)) {
+    for bed in [local(), minio()] {
+        test(&bed);
+        bed.assert_nothing_left();
+    }
+}
+
+#[test]
+fn files_of_every_critical_size() {
+    both(|bed| {
+        for (seed, len) in [0, 1, PART - 1, PART, PART + 1, 2 * PART + 12345].into_iter().enumerate() {
+            let bytes = content(len, seed as u64);
+            let name = format!("epoch_{seed}/model.bin");
+            bed.write(&name, &bytes);
+            assert_eq!(bed.ok(["put", &name]).stdout_line(), bed.uri(&name));
+            fs::remove_file(bed.path(&name)).unwrap();
+            assert_eq!(bed.ok(["get", &name]).stdout_line(), name, "{len}");
+            assert!(bed.read(&name) == bytes, "{} returns other bytes for {len}", bed.name());
+        }
+    });
+}
+
+#[test]
+fn a_gibibyte() {
+    both(|bed| {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut file = BufWriter::new(File::create(bed.path("model.bin")).unwrap());
+        let mut block = vec![0; 1 << 20];
+        for _ in 0..1024 {
+            random.fill(&mut block);
+            file.write_all(&block).unwrap();
+        }
+        file.flush().unwrap();
+        bed.ok(["put", "model.bin"]);
+        bed.ok(["get", "model.bin", "again.bin"]);
+        assert!(same(&bed.path("model.bin"), &bed.path("again.bin")));
+    });
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    use std::io::Read;
+    let (mut a, mut b) = (File::open(a).unwrap(), File::open(b).unwrap());
+    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let n = a.read(&mut left).unwrap();
+        if n == 0 {
+            return b.read(&mut right).unwrap() == 0;
+        }
+        if b.read_exact(&mut right[..n]).is_err() || left[..n] != right[..n] {
+            return false;
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_a_thousand_small_files() {
+    both(|bed| {
+        for number in 0..1000 {
+            let len = number * 7 % 5000;
+            bed.write(&format!("epoch_3/shard_{}/part_{number}.bin", number % 10), &content(len, number as u64));
+        }
+        bed.ok(["put", "epoch_3"]);
+        bed.ok(["get", "epoch_3", "restored"]);
+        bed.assert_same_tree("epoch_3", "restored");
+        let listed = bed.ok(["--json", "ls"]).json_lines();
+        assert_eq!(listed.len(), 1);
+        assert_eq!((&listed[0]["type"], &listed[0]["files"]), (&"checkpoint".into(), &1000.into()));
+        assert_eq!(listed[0]["state"], "complete");
+
+        bed.ok(["rm", "epoch_3"]);
+        assert_eq!(bed.stored_keys(), Vec::<String>::new(), "{} keeps something", bed.name());
+    });
+}
+
+#[test]
+fn names_that_other_tools_trip_over() {
+    let names = [
+        "with space.bin",
+        "plus+sign.bin",
+        "percent%2Fslash%20.bin",
+        "quote'\"s.bin",
+        "caf\u{e9}.bin",
+        "cafe\u{301}.bin",
+        "\u{1F600}/\u{4e2d}\u{6587}.bin",
+        "back\\slash.bin",
+        "new\nline.bin",
+        " leading and trailing ",
+        ".hidden",
+        "trailing.",
+        "-dash.bin",
+        "a=b&c?d#e;f:g@h,i~j*k(l)[m]{n}|o^p<q>r$s!",
+    ];
+    both(|bed| {
+        for (seed, name) in names.into_iter().enumerate() {
+            let path = format!("run/{name}");
+            bed.write(&path, &content(100 + seed, seed as u64));
+            bed.ok(["put", &path, &format!("single/{name}")]);
+            bed.ok(["get", &format!("single/{name}"), &format!("back/{name}")]);
+        }
+        bed.assert_same_tree("run", "back");
+        bed.ok(["put", "run"]);
+        bed.ok(["get", "run", "restored"]);
+        bed.assert_same_tree("run", "restored");
+        let mut expected: Vec<String> = names.iter().map(|name| format!("run/{name}")).collect();
+        expected.sort();
+        let stored = bed.stored_keys();
+        let stored: Vec<&String> =
+            stored.iter().filter(|key| key.starts_with("run/") && !key.contains("/.strata/")).collect();
+        assert_eq!(stored, expected.iter().collect::<Vec<_>>(), "the trainer's names are kept on {}", bed.name());
+    });
+}
+
+#[test]
+fn a_key_of_1024_bytes() {
+    // The local store's filesystem takes 255 bytes between two slashes.
+    let key = format!("{}/{}", ["x".repeat(200).as_str(); 5].join("/"), "y".repeat(19));
+    assert_eq!(key.len(), 1024);
+    both(|bed| {
+        bed.write("short.bin", b"content");
+        bed.ok(["put", "short.bin", &key]);
+        bed.ok(["get", &key, "back.bin"]);
+        assert_eq!(bed.read("back.bin"), b"content");
+    });
+}
+
+#[test]
+fn streams_in_both_directions() {
+    both(|bed| {
+        for len in [0, 5, PART, 3 * PART + 99] {
+            let bytes = content(len, len as u64);
+            let key = format!("streams/{len}");
+            bed.ok_with_input(["put", "-", &key], &bytes);
+            let out = bed.ok(["get", &key, "-"]);
+            assert!(out.stdout == bytes, "{len} bytes on {}", bed.name());
+        }
+    });
+}
+
+#[test]
+fn streams_keep_to_their_memory() {
+    both(|bed| {
+        let bytes = content(5 * PART + 3, 5);
+        bed.ok_with_input(["--max-memory", "16MiB", "put", "-", "s"], &bytes);
+        let out = bed.ok(["--max-memory", "1MiB", "get", "s", "-"]);
+        assert!(out.stdout == bytes);
+    });
+}
+
+#[test]
+fn the_same_content_again_sends_nothing() {
+    both(|bed| {
+        bed.write("run/a.bin", &content(PART + 5, 1));
+        bed.write("run/b/c.bin", &content(10, 2));
+        bed.ok(["put", "run/a.bin", "single.bin"]);
+        let again = bed.ok(["--json", "put", "run/a.bin", "single.bin"]).json_lines();
+        assert_eq!(again[0]["moved_bytes"], 0, "{again:?}");
+        bed.ok(["put", "run"]);
+        let again = bed.ok(["--json", "put", "run"]).json_lines();
+        assert_eq!((&again[0]["moved_bytes"], &again[0]["committed"]), (&0.into(), &false.into()), "{again:?}");
+        bed.ok(["get", "run", "back"]);
+        let again = bed.ok(["--json", "get", "run", "back"]).json_lines();
+        assert_eq!(again[0]["moved_bytes"], 0, "{again:?}");
+    });
+}
+
+#[test]
+fn an_interrupted_directory_sends_only_what_is_missing() {
+    both(|bed| {
+        bed.write("run/a.bin", &content(1000, 1));
+        bed.write("run/b.bin", &content(1000, 2));
+        // As after a kill: files there, no manifest.
+        bed.ok(["put", "run/a.bin", "run/a.bin"]);
+        let put = bed.ok(["--json", "put", "run"]).json_lines();
+        assert_eq!((&put[0]["moved_files"], &put[0]["moved_bytes"]), (&1.into(), &1000.into()), "{put:?}");
+    });
+}
