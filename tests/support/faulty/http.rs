@@ -148,6 +148,16 @@ impl Response {
         self.headers.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
     }
 
+    /// The answer to a HEAD: the length of the body without the body.
+    pub(super) fn without_body(mut self) -> Self {
+        let has_length = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        if !has_length && !self.unframed {
+            self.set("content-length", self.body.len().to_string());
+        }
+        self.body.clear();
+        self
+    }
+
     pub(super) fn ends_with_connection(&self) -> bool {
         self.unframed
     }

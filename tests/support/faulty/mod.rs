@@ -137,7 +137,7 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while let Some(mut request) = http::read_head(&mut reader, connection)? {
             let action = self.decide(&request);
-            let unread = matches!(action, Some(Action::Reset));
+            let unread = matches!(action, Some(Action::Reset | Action::Deaf));
             let arrived = if unread { Ok(()) } else { http::read_body(&mut reader, &mut request, stream) };
             self.lock().requests.push(request.clone());
             arrived?;
@@ -158,16 +158,16 @@ impl Shared {
     fn answer(&self, mut stream: &TcpStream, request: &Request, action: Option<Action>) -> io::Result<bool> {
         let (bytes, cut) = match action {
             Some(Action::Reset) => return Ok(false),
-            Some(Action::Ignore) => {
+            Some(Action::Ignore | Action::Deaf) => {
                 self.wait();
                 return Ok(false);
             }
             Some(Action::Raw(bytes)) => (bytes, None),
-            Some(Action::Answer(response)) => return self.send(stream, &response),
+            Some(Action::Answer(response)) => return send(stream, request, response),
             Some(Action::Change(change)) => {
                 let mut response = self.carry_out(request);
                 change(&mut response);
-                return self.send(stream, &response);
+                return send(stream, request, response);
             }
             Some(Action::Lose) => {
                 self.carry_out(request);
@@ -183,7 +183,7 @@ impl Shared {
                 let rest = response.to_bytes()[before.len()..].to_vec();
                 (before, Some(rest))
             }
-            None => return self.send(stream, &self.carry_out(request)),
+            None => return send(stream, request, self.carry_out(request)),
         };
         stream.write_all(&bytes)?;
         if let Some(rest) = cut {
@@ -198,14 +198,16 @@ impl Shared {
         self.lock().store.answer(request)
     }
 
-    fn send(&self, mut stream: &TcpStream, response: &Response) -> io::Result<bool> {
-        stream.write_all(&response.to_bytes())?;
-        Ok(!response.ends_with_connection())
-    }
-
     /// Until the server is told to go on or to end.
     fn wait(&self) {
         let waiting = |state: &mut State| !state.released && !state.stopped;
         drop(self.gate.wait_while(self.lock(), waiting).unwrap());
     }
+}
+
+/// Sends a whole answer; true where the connection stays open.
+fn send(mut stream: &TcpStream, request: &Request, response: Response) -> io::Result<bool> {
+    let response = if request.method == "HEAD" { response.without_body() } else { response };
+    stream.write_all(&response.to_bytes())?;
+    Ok(!response.ends_with_connection())
 }

@@ -85,7 +85,9 @@ pub enum Action {
     Lose,
     /// The connection is closed with the body of the request unread; the store does not hear of the request.
     Reset,
-    /// Nothing is done and nothing answered; closed at [`release`](super::Faulty::release).
+    /// The body of the request is not read; closed at [`release`](super::Faulty::release).
+    Deaf,
+    /// The request is read, nothing is done and nothing answered; closed at [`release`](super::Faulty::release).
     Ignore,
 }
 
@@ -111,6 +113,7 @@ impl fmt::Debug for Action {
             Action::Stall(place) => write!(f, "Stall({place:?})"),
             Action::Lose => f.write_str("Lose"),
             Action::Reset => f.write_str("Reset"),
+            Action::Deaf => f.write_str("Deaf"),
             Action::Ignore => f.write_str("Ignore"),
         }
     }
