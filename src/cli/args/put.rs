@@ -1,0 +1,48 @@
+//! `put`.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueHint};
+
+/// Put a file, a directory (one checkpoint), or stdin into the store
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  strata-ckpt put epoch_10/model.bin            stored as epoch_10/model.bin
+  strata-ckpt put epoch_10 --meta step=12000    one checkpoint of all files below epoch_10
+  strata-ckpt put /scratch/model.bin runs/a/    stored as runs/a/model.bin
+  tar c run | strata-ckpt put - run.tar")]
+pub(crate) struct PutArgs {
+    /// File or directory, or - for stdin
+    #[arg(value_name = "SRC", value_hint = ValueHint::AnyPath)]
+    pub(crate) source: PathBuf,
+
+    /// Name in the store, or s3://bucket/key, or file:///path; a relative SRC is its own. With / at its end, it takes a
+    /// single file under the file's own name
+    #[arg(value_name = "KEY")]
+    pub(crate) key: Option<String>,
+
+    /// Fail when KEY exists already
+    #[arg(short, long, env = "STRATA_NO_CLOBBER", value_parser = BoolishValueParser::new())]
+    pub(crate) no_clobber: bool,
+
+    /// Of a directory, put only files that match; repeatable. In the variable, one a line
+    #[arg(long, env = "STRATA_INCLUDE", value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+
+    /// Of a directory, leave out files that match; repeatable. In the variable, one a line
+    #[arg(long, env = "STRATA_EXCLUDE", value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Keep a value, such as the step or the loss, in a directory's manifest; repeatable. In the variable, one a line
+    #[arg(long, env = "STRATA_META", value_name = "KEY=VALUE", value_parser = parse_meta)]
+    pub(crate) meta: Vec<(String, String)>,
+}
+
+fn parse_meta(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not of the form KEY=VALUE")),
+    }
+}

@@ -1,0 +1,117 @@
+//! What every command works with: settings, output, and the stores that locations are in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
+
+use super::args::{Backend, Common};
+use super::location::{Location, Place};
+use super::output::Output;
+use super::parse::Typed;
+
+/// The local store where nothing names another.
+const DEFAULT_DIRECTORY: &str = "./checkpoints";
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) common: Common,
+    pub(crate) environment: Environment,
+    pub(crate) typed: Typed,
+    pub(crate) output: Arc<Output>,
+    pub(crate) runtime: RuntimeConfig,
+    pub(crate) started: Instant,
+}
+
+impl Context {
+    /// Opens the store that a location is in.
+    pub(crate) async fn open(&self, location: &Location) -> Result<Transfer> {
+        let store: Arc<dyn StorageBackend> = match &location.place {
+            Place::Directory(directory) => Arc::new(LocalStorage::with_config(directory, self.runtime.clone())),
+            Place::S3 { bucket } => self.s3(bucket, "").await?,
+            Place::Here => {
+                let prefix = self.prefix()?;
+                match (self.common.backend, &self.common.bucket) {
+                    (Backend::Local, _) => {
+                        let directory = self.directory().join(prefix);
+                        Arc::new(LocalStorage::with_config(directory, self.runtime.clone()))
+                    }
+                    (Backend::S3, Some(bucket)) => self.s3(bucket, prefix).await?,
+                    (Backend::S3, None) => {
+                        return Err(Error::invalid("the backend is s3, but no bucket is named")
+                            .hint_is("set CHECKPOINT_BUCKET, or use --bucket NAME or a full s3://bucket/key"));
+                    }
+                }
+            }
+        };
+        Ok(Transfer::new(store))
+    }
+
+    /// The directory that a location's store is in, if it is a local one.
+    pub(crate) fn local_directory(&self, location: &Location) -> Result<Option<PathBuf>> {
+        Ok(match (&location.place, self.common.backend) {
+            (Place::Directory(directory), _) => Some(directory.clone()),
+            (Place::Here, Backend::Local) => Some(self.directory().join(self.prefix()?)),
+            _ => None,
+        })
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.environment.get("CHECKPOINT_DIR").unwrap_or_else(|| DEFAULT_DIRECTORY.to_owned()).into()
+    }
+
+    /// `CHECKPOINT_PREFIX` without the `/` around it.
+    fn prefix(&self) -> Result<&str> {
+        let prefix = self.common.prefix.as_deref().unwrap_or_default().trim_matches('/');
+        if !prefix.is_empty() {
+            key::check(prefix).map_err(|error| {
+                Error::invalid(format!("the prefix is no usable one: {error}"))
+                    .hint_is("--prefix and CHECKPOINT_PREFIX are relative paths such as team/run_7")
+            })?;
+        }
+        Ok(prefix)
+    }
+
+    #[cfg(feature = "s3")]
+    async fn s3(&self, bucket: &str, prefix: &str) -> Result<Arc<dyn StorageBackend>> {
+        use super::args::AddressingStyle;
+        use storage::{Addressing, S3Config, S3Storage};
+        let mut config = S3Config::from_environment(bucket, &self.environment)?;
+        let Common { region, endpoint_url, profile, .. } = self.common.clone();
+        config.prefix = prefix.to_owned();
+        config.region = region.or(config.region);
+        config.endpoint = endpoint_url.or(config.endpoint);
+        if self.typed.profile {
+            // A profile that was typed is meant, even where keys are in the environment.
+            config.profile = profile;
+        }
+        config.addressing = match self.common.addressing_style {
+            AddressingStyle::Auto => Addressing::Auto,
+            AddressingStyle::Path => Addressing::Path,
+            AddressingStyle::Virtual => Addressing::Virtual,
+        };
+        Ok(Arc::new(S3Storage::with_config(config, self.runtime.clone()).await?))
+    }
+
+    #[cfg(not(feature = "s3"))]
+    async fn s3(&self, _: &str, _: &str) -> Result<Arc<dyn StorageBackend>> {
+        Err(Error::invalid("this strata-ckpt was built without S3")
+            .hint_is("build it with the feature s3, which is on by default"))
+    }
+}
+
+/// The path as the file system knows it, also where its end does not exist yet.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for existing in absolute.ancestors() {
+        if let Ok(real) = existing.canonicalize() {
+            return match absolute.strip_prefix(existing) {
+                Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+                _ => real,
+            };
+        }
+    }
+    absolute
+}

@@ -1,0 +1,121 @@
+//! How a command ends: exit codes, fixed for good, and what stderr says about a failure.
+
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+use storage::{Error, ErrorKind};
+
+use super::signals::Cause;
+
+/// Usage or configuration.
+pub(crate) const USAGE: u8 = 2;
+/// Some of several keys failed.
+pub(crate) const SOME_FAILED: u8 = 3;
+/// Gave up after retries, or at the deadline.
+pub(crate) const GAVE_UP: u8 = 5;
+/// When several kinds happen in one command, the first of these that is among them; else [`SOME_FAILED`].
+const PRECEDENCE: [u8; 4] = [6, 7, 9, GAVE_UP];
+
+/// The exit code of a kind, and its name under `--json`.
+pub(crate) fn of_kind(kind: ErrorKind) -> (u8, &'static str) {
+    match kind {
+        ErrorKind::Invalid => (USAGE, "invalid"),
+        ErrorKind::NotFound => (4, "not_found"),
+        ErrorKind::Unavailable => (GAVE_UP, "unavailable"),
+        ErrorKind::Integrity => (6, "integrity"),
+        ErrorKind::Denied => (7, "denied"),
+        ErrorKind::Exists => (8, "exists"),
+        ErrorKind::LocalIo => (9, "local_io"),
+        ErrorKind::Cancelled => (130, "cancelled"),
+        _ => (1, "other"),
+    }
+}
+
+/// The exit code of a command in which these failures happened; the same kind all over keeps its own.
+pub(crate) fn of_several(codes: &[u8]) -> u8 {
+    match codes {
+        [] => 0,
+        [first, rest @ ..] if rest.iter().all(|code| code == first) => *first,
+        _ => PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(SOME_FAILED),
+    }
+}
+
+/// A failure as stderr shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: u8,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// The failure of a command.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        if let Some(cause) = error.downcast_ref::<Cause>() {
+            return cause.failure();
+        }
+        if let Some(several) = error.downcast_ref::<Several>() {
+            return Failure {
+                code: of_several(&several.codes),
+                kind: "several",
+                message: several.to_string(),
+                hint: None,
+            };
+        }
+        match error.downcast_ref::<Error>() {
+            Some(error) => Failure::of_storage(error),
+            None => Failure { code: 1, kind: "other", message: format!("{error:#}"), hint: None },
+        }
+    }
+
+    /// The failure of one of several keys.
+    pub(crate) fn of_storage(error: &Error) -> Self {
+        let (code, kind) = of_kind(error.kind());
+        Failure { code, kind, message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+/// Several keys were to be removed and some could not be; each was told of already.
+#[derive(Debug)]
+pub(crate) struct Several {
+    pub(crate) codes: Vec<u8>,
+    pub(crate) of: usize,
+}
+
+impl fmt::Display for Several {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} keys could not be removed", self.codes.len(), self.of)
+    }
+}
+
+impl std::error::Error for Several {}
+
+/// Whether the reader of a stream on our stdout went away, as `head` does: nobody is left to tell.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_precedence_of_kinds() {
+        for (codes, expected) in [
+            (&[][..], 0),
+            (&[4], 4),
+            (&[4, 4], 4),
+            (&[4, 8], 3),
+            (&[4, 5, 9], 9),
+            (&[5, 9, 7], 7),
+            (&[7, 6, 5], 6),
+            (&[1, 5], 5),
+            (&[2, 4, 1], 3),
+        ] {
+            assert_eq!(of_several(codes), expected, "{codes:?}");
+        }
+    }
+}

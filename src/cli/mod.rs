@@ -1,0 +1,156 @@
+//! The command line: parse, run, tell how it went.
+
+mod args;
+mod bind;
+mod completions;
+mod context;
+mod exit;
+mod get;
+mod location;
+mod ls;
+mod output;
+mod parse;
+mod progress;
+mod put;
+mod quote;
+mod rm;
+mod schema;
+mod signals;
+mod source;
+mod units;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::error::ErrorKind;
+use storage::{Error, RuntimeConfig};
+use tokio_util::sync::CancellationToken;
+
+use args::{Action, Arguments, Common};
+use context::Context;
+use exit::{Failure, USAGE};
+use output::Output;
+use parse::{Parsed, Refused, Why};
+use progress::Progress;
+use signals::Watch;
+
+/// Runs the command line, the name of the program first.
+pub(crate) fn run(line: Vec<OsString>) -> ExitCode {
+    match parse::parse(&line) {
+        Ok(parsed) => execute(parsed),
+        Err(refused) => refuse(*refused),
+    }
+}
+
+/// Help, or why the command line cannot be run.
+fn refuse(Refused { why, json, color }: Refused) -> ExitCode {
+    let output = Output::new(json, false, color);
+    match why {
+        Why::Help(help) => ended(&output, output.text(&help.render().ansi().to_string()).map_err(Into::into)),
+        Why::Setting(error) => ended(&output, Err(error.into())),
+        Why::Usage(usage) => {
+            if json {
+                output.failure(&usage_failure(&usage));
+            } else {
+                output.stderr(usage.render().ansi().to_string().trim_end());
+            }
+            USAGE.into()
+        }
+    }
+}
+
+/// What clap tells a person over several lines, as one object.
+fn usage_failure(usage: &clap::Error) -> Failure {
+    let text = usage.render().to_string();
+    let message = match usage.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "arguments are missing".to_owned(),
+        _ => {
+            let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            first.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    };
+    Failure { code: USAGE, kind: "invalid", message, hint: Some("add --help to see what there is".to_owned()) }
+}
+
+fn execute(parsed: Parsed) -> ExitCode {
+    let Parsed { arguments: Arguments { common, command }, environment, typed } = parsed;
+    let output = Arc::new(Output::new(common.json, common.quiet, common.color));
+    if let Action::Completions(args) = &command {
+        return ended(&output, completions::run(&output, args));
+    }
+    let stdout_is_data = matches!(&command, Action::Get(args) if args.to_stdout());
+    let progress = Arc::new(Progress::new(output.clone(), &common, stdout_is_data));
+    let deadline = common.deadline;
+    let runtime = runtime_config(&common, progress.clone());
+    let context = Context { common, environment, typed, output: output.clone(), runtime, started: Instant::now() };
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the command")
+        .and_then(|threads| {
+            let outcome = threads.block_on(supervise(&context, command, &progress, deadline));
+            // A thread may still wait for stdin; nothing of it is needed any more.
+            threads.shutdown_timeout(Duration::ZERO);
+            outcome
+        });
+    ended(&output, outcome)
+}
+
+fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
+    RuntimeConfig {
+        part_size: common.part_size,
+        concurrency: common.concurrency,
+        max_memory: common.max_memory,
+        retries: common.retries,
+        stall_timeout: common.stall_timeout,
+        cancel: CancellationToken::new(),
+        observer: progress,
+        ..RuntimeConfig::default()
+    }
+}
+
+/// Runs the command until it ends, or until something ends it.
+async fn supervise(
+    context: &Context,
+    command: Action,
+    progress: &Progress,
+    deadline: Option<Duration>,
+) -> anyhow::Result<()> {
+    let watch = Watch::start(context.runtime.cancel.clone(), deadline)?;
+    let work = async {
+        match command {
+            Action::Put(args) => put::run(context, args).await,
+            Action::Get(args) => get::run(context, args).await,
+            Action::Ls(args) => ls::run(context, args).await,
+            Action::Rm(args) => rm::run(context, args).await,
+            Action::Completions(args) => completions::run(&context.output, &args),
+        }
+    };
+    let telling = async {
+        progress.keep_telling().await;
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        outcome = telling => outcome,
+        () = watch.overdue() => Err(Error::cancelled().into()),
+    };
+    progress.finish();
+    match (outcome, watch.cause()) {
+        (Err(error), Some(cause)) => Err(error.context(cause)),
+        (outcome, _) => outcome,
+    }
+}
+
+/// Tells how it went, and its exit code.
+fn ended(output: &Output, outcome: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    let failure = Failure::of(&error);
+    if !exit::is_broken_pipe(&error) || output.is_json() {
+        output.failure(&failure);
+    }
+    failure.code.into()
+}

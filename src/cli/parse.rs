@@ -1,0 +1,134 @@
+//! From raw arguments to settings: help first, which depends on nothing, then the variables, then everything again.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches};
+use storage::{Environment, Error};
+
+use super::args::{Action, Arguments, Colour, STORE_FLAGS, command};
+use super::bind::{BadVariable, bind};
+use super::quote;
+
+/// A command line that can be run.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) arguments: Arguments,
+    pub(crate) environment: Environment,
+    /// What was typed.
+    pub(crate) typed: Typed,
+}
+
+/// Which flags were typed, as opposed to set by a variable.
+#[derive(Debug)]
+pub(crate) struct Typed {
+    /// Those that say which store is meant, quoted for a shell, each with a space before it.
+    pub(crate) store_flags: String,
+    /// `--profile`.
+    pub(crate) profile: bool,
+}
+
+/// A command line that cannot be run.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) why: Why,
+    pub(crate) json: bool,
+    pub(crate) color: Colour,
+}
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(crate) enum Why {
+    /// Help or the version was asked for.
+    Help(clap::Error),
+    /// The arguments are wrong.
+    Usage(clap::Error),
+    /// A variable or a `.env` file is wrong.
+    Setting(Error),
+}
+
+/// Parses arguments, the name of the program first.
+pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
+    let process = Environment::process();
+    let refuse = |why: Why, environment: &Environment| {
+        let (json, color) = format_wanted(line, environment);
+        Box::new(Refused { why, json, color })
+    };
+    let (unset, _) = bind(command(), &Environment::default());
+    let plain = unset.try_get_matches_from(line).map_err(|error| refuse(classify(error, line), &process))?;
+    let plain = Arguments::from_arg_matches(&plain).map_err(|error| refuse(Why::Usage(error), &process))?;
+    let environment = match plain.command {
+        Action::Completions(_) => Environment::default(),
+        _ => with_dotenv(process.clone(), plain.common.env_file.as_deref())
+            .map_err(|error| refuse(Why::Setting(error), &process))?,
+    };
+    let (bound, bad) = bind(command(), &environment);
+    let matches = bound.try_get_matches_from(line).map_err(|error| refuse(Why::Usage(error), &environment))?;
+    if let Some(bad) = bad.into_iter().find(|bad| matters(bad, &matches)) {
+        return Err(refuse(Why::Setting(bad.error), &environment));
+    }
+    let arguments = Arguments::from_arg_matches(&matches).map_err(|error| refuse(Why::Usage(error), &environment))?;
+    Ok(Parsed { arguments, environment, typed: Typed::of(&matches) })
+}
+
+/// The variables behind the process's own: those of the file that is named, which has to exist, or of `./.env`.
+fn with_dotenv(process: Environment, flag: Option<&Path>) -> storage::Result<Environment> {
+    match flag.map(|path| path.to_owned()).or_else(|| process.get("STRATA_ENV_FILE").map(Into::into)) {
+        Some(path) => process.with_dotenv(&path, true).map_err(|error| match error.hint() {
+            Some(_) => error,
+            None => error.hint_is("--env-file and STRATA_ENV_FILE name a file of lines NAME=value"),
+        }),
+        None => process.with_dotenv(Path::new(".env"), false),
+    }
+}
+
+/// Help is rendered anew from the command whose variables are shown.
+fn classify(error: clap::Error, line: &[OsString]) -> Why {
+    let rendered = || command().try_get_matches_from(line).err().filter(|shown| shown.kind() == error.kind());
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Why::Help(rendered().unwrap_or(error)),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Why::Usage(rendered().unwrap_or(error)),
+        _ => Why::Usage(error),
+    }
+}
+
+/// `--json` and `--color` of a line that may not parse.
+fn format_wanted(line: &[OsString], environment: &Environment) -> (bool, Colour) {
+    let matches = bind(command(), environment).0.ignore_errors(true).try_get_matches_from(line).ok();
+    let innermost = matches.as_ref().map(|matches| matches.subcommand().map_or(matches, |(_, inner)| inner));
+    let json = innermost.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten()).copied();
+    let color = innermost.and_then(|matches| matches.try_get_one::<Colour>("color").ok().flatten()).copied();
+    (json.unwrap_or(false), color.unwrap_or(Colour::Auto))
+}
+
+fn matters(bad: &BadVariable, matches: &ArgMatches) -> bool {
+    match (&bad.subcommand, matches.subcommand()) {
+        (Some(theirs), Some((ours, _))) if theirs != ours => false,
+        _ => !is_typed(matches, &bad.id),
+    }
+}
+
+/// Whether the flag was typed, before or after the subcommand.
+fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+    let here = |matches: &ArgMatches| {
+        matches.ids().any(|known| known.as_str() == id) && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    here(matches) || matches.subcommand().is_some_and(|(_, inner)| here(inner))
+}
+
+impl Typed {
+    fn of(matches: &ArgMatches) -> Self {
+        let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
+        let store_flags = STORE_FLAGS
+            .iter()
+            .filter(|id| is_typed(matches, id))
+            .filter_map(|id| {
+                let value = innermost.get_raw(id)?.next()?.to_string_lossy().into_owned();
+                Some(format!(" --{} {}", id.replace('_', "-"), quote::shell(&value)))
+            })
+            .collect();
+        Typed { store_flags, profile: is_typed(matches, "profile") }
+    }
+}

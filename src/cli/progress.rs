@@ -1,0 +1,206 @@
+//! Events of the library become a bar, lines, or JSON objects on stderr.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use storage::event::{Event, Observer};
+
+use super::args::Common;
+use super::output::Output;
+use super::quote::visible;
+use super::schema::Object;
+use super::units::{about, rate, size};
+
+const BAR: &str = "{bar:24} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
+const LINE_EVERY: Duration = Duration::from_secs(10);
+const OBJECT_EVERY: Duration = Duration::from_secs(1);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Bar,
+    Lines,
+    Objects,
+    Hidden,
+}
+
+/// The observer of a command.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    output: Arc<Output>,
+    mode: Mode,
+    verbose: bool,
+    started: Instant,
+    bar: OnceLock<ProgressBar>,
+    files: Count,
+    bytes: Count,
+    /// Bytes that were there already; they are done without having moved.
+    skipped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    planned: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Progress {
+    /// `stdout_is_data`: the content itself goes to stdout, so that no bar may be drawn where that is a terminal too.
+    pub(crate) fn new(output: Arc<Output>, common: &Common, stdout_is_data: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !(stdout_is_data && std::io::stdout().is_terminal());
+        let mode = match () {
+            () if common.quiet || common.no_progress => Mode::Hidden,
+            () if common.json => Mode::Objects,
+            () if terminal => Mode::Bar,
+            () if std::io::stderr().is_terminal() => Mode::Hidden,
+            () => Mode::Lines,
+        };
+        Progress {
+            output,
+            mode,
+            verbose: common.verbose,
+            started: Instant::now(),
+            bar: OnceLock::new(),
+            files: Count::default(),
+            bytes: Count::default(),
+            skipped: AtomicU64::new(0),
+        }
+    }
+
+    /// Tells from time to time how far it is, until dropped.
+    pub(crate) async fn keep_telling(&self) {
+        let every = match self.mode {
+            Mode::Lines => LINE_EVERY,
+            Mode::Objects => OBJECT_EVERY,
+            Mode::Bar | Mode::Hidden => return,
+        };
+        loop {
+            tokio::time::sleep(every).await;
+            self.tell();
+        }
+    }
+
+    /// The last word; the bar goes away.
+    pub(crate) fn finish(&self) {
+        self.output.show(None);
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+        if self.mode == Mode::Objects {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let (files, bytes) = (&self.files, &self.bytes);
+        let (done, planned) = (bytes.done.load(Relaxed), bytes.planned.load(Relaxed));
+        let (files_done, files_planned) = (files.done.load(Relaxed), files.planned.load(Relaxed));
+        if files_planned == 0 {
+            return;
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        if self.mode == Mode::Objects {
+            return self.output.event(&Object::Progress {
+                files_done,
+                files: files_planned,
+                bytes_done: done,
+                bytes: planned,
+                seconds: millis(seconds),
+            });
+        }
+        let moved = done.saturating_sub(self.skipped.load(Relaxed));
+        let left = match moved {
+            0 => "unknown time".to_owned(),
+            _ => about(Duration::from_secs_f64(seconds * (planned.saturating_sub(done)) as f64 / moved as f64)),
+        };
+        let speed = rate(moved, self.started.elapsed());
+        self.output.stderr(&format!(
+            "{} of {}, {files_done} of {files_planned} files, {speed}, {left} left",
+            size(done),
+            size(planned)
+        ));
+    }
+
+    fn bar(&self) -> &ProgressBar {
+        self.bar.get_or_init(|| {
+            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(0).with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(200));
+            self.output.show(Some(bar.clone()));
+            bar
+        })
+    }
+
+    fn planned(&self, files: u64, bytes: u64) {
+        let all_files = self.files.planned.fetch_add(files, Relaxed) + files;
+        self.bytes.planned.fetch_add(bytes, Relaxed);
+        if self.mode == Mode::Bar {
+            self.bar().inc_length(bytes);
+            self.show_files(self.files.done.load(Relaxed), all_files);
+        }
+    }
+
+    fn moved(&self, bytes: u64) {
+        self.bytes.done.fetch_add(bytes, Relaxed);
+        if self.mode == Mode::Bar {
+            self.bar().inc(bytes);
+        }
+    }
+
+    fn file_done(&self, key: &str, bytes: u64, moved: bool) {
+        let done = self.files.done.fetch_add(1, Relaxed) + 1;
+        if !moved {
+            self.skipped.fetch_add(bytes, Relaxed);
+            self.moved(bytes);
+        }
+        match self.mode {
+            Mode::Bar => self.show_files(done, self.files.planned.load(Relaxed)),
+            Mode::Objects => {
+                self.output.event(&Object::FileDone { key, bytes, moved });
+            }
+            Mode::Lines | Mode::Hidden => {}
+        }
+        if self.verbose {
+            let what = if moved { "done" } else { "same" };
+            self.output.note(&format!("{what} {}  {}", visible(key), size(bytes)));
+        }
+    }
+
+    fn show_files(&self, done: u64, planned: u64) {
+        if planned > 1 {
+            self.bar().set_message(format!("{done} of {planned} files"));
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Planned { files, bytes } => self.planned(*files, *bytes),
+            Event::Moved { bytes } => self.moved(*bytes),
+            Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
+            Event::Warning { message } => self.output.warning(message),
+            Event::Committed { key, files, bytes } if self.output.is_json() => {
+                self.output.event(&Object::Committed { key, files: *files, bytes: *bytes });
+            }
+            Event::Retrying { action, key, tries, delay, error } => {
+                let (next, seconds) = (tries + 1, millis(delay.as_secs_f64()));
+                if self.output.is_json() {
+                    let message = error.to_string();
+                    self.output.event(&Object::Retry { action, key, r#try: next, delay_seconds: seconds, message });
+                } else if *tries > 1 || self.verbose {
+                    self.output.warning(&format!("{error}; trying again in {seconds:.1} s (try {next})"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Seconds to three places.
+fn millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,59 @@
+//! `rm`.
+
+use std::collections::BTreeSet;
+
+use storage::checkpoint::{self, Removed};
+use storage::{ErrorKind, Result, key};
+
+use super::args::RmArgs;
+use super::context::Context;
+use super::exit::{Failure, Several, of_kind};
+use super::location::Location;
+use super::schema::Object;
+use super::units::size;
+
+/// Runs `rm`: each key in turn, also after one has failed.
+pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
+    let locations = args.keys.iter().map(|text| located(text)).collect::<Result<Vec<Location>>>()?;
+    let mut seen = BTreeSet::new();
+    let mut failed = Vec::new();
+    let mut total = 0;
+    for location in &locations {
+        let transfer = context.open(location).await?;
+        let (store, name) = (transfer.store(), &location.key);
+        let uri = store.uri(name);
+        if !seen.insert(uri.clone()) {
+            continue;
+        }
+        let removed = match args.dry_run {
+            true => checkpoint::preview_removal(&transfer, name).await,
+            false => checkpoint::remove(&transfer, name).await,
+        };
+        match removed {
+            Ok(Removed { files, bytes }) => {
+                total += bytes;
+                let object = Object::Removed { uri: &uri, key: name, files, bytes, dry_run: args.dry_run };
+                context.output.result(&uri, &object)?;
+            }
+            Err(error) if locations.len() == 1 || error.kind() == ErrorKind::Cancelled => return Err(error.into()),
+            Err(error) => {
+                failed.push(of_kind(error.kind()).0);
+                context.output.failure(&Failure::of_storage(&error));
+            }
+        }
+    }
+    let verb = if args.dry_run { "would free" } else { "freed" };
+    if failed.len() < seen.len() {
+        context.output.note(&format!("{verb} {}", size(total)));
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Several { codes: failed, of: seen.len() }.into()),
+    }
+}
+
+fn located(text: &str) -> Result<Location> {
+    let location = Location::parse(text)?;
+    key::check(&location.key)?;
+    Ok(location)
+}

@@ -1,0 +1,143 @@
+//! What `--json` prints: one object a line, told apart by `type`. Fields and types are only ever added.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::exit::Failure;
+
+/// A line of JSON.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Object<'a> {
+    // --- results, on stdout
+    /// `put` is done.
+    Put {
+        uri: &'a str,
+        key: &'a str,
+        kind: Kind,
+        #[serde(flatten)]
+        tally: Tally,
+        /// CRC-64/NVME of a file, as S3 writes it; null for a checkpoint.
+        checksum: Option<String>,
+        /// False where the store had the same already.
+        changed: bool,
+        /// The command that brings it back.
+        restore: &'a str,
+    },
+    /// `get` is done. On stderr where stdout is the content.
+    Get {
+        /// `-` for stdout.
+        path: &'a str,
+        uri: &'a str,
+        kind: Kind,
+        #[serde(flatten)]
+        tally: Tally,
+        /// False where the store held no checksum to compare with.
+        verified: bool,
+    },
+    /// `rm` removed a file or a checkpoint, or would have.
+    Removed { uri: &'a str, key: &'a str, files: u64, bytes: u64, dry_run: bool },
+    /// `ls`: a checkpoint.
+    Checkpoint {
+        name: &'a str,
+        uri: String,
+        /// `complete`, `partial` or `damaged`.
+        state: String,
+        /// Why it is not complete.
+        why: Option<&'a str>,
+        files: u64,
+        bytes: u64,
+        /// RFC 3339 in UTC.
+        modified: Option<String>,
+        /// What `put --meta` was given.
+        meta: &'a BTreeMap<String, String>,
+    },
+    /// `ls`: a file, of a checkpoint or by itself.
+    File {
+        key: &'a str,
+        uri: String,
+        bytes: u64,
+        /// RFC 3339 in UTC; null for the files of a checkpoint.
+        modified: Option<String>,
+        /// The checkpoint that it belongs to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<&'a str>,
+        /// CRC-64/NVME, as the checkpoint's manifest has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        checksum: Option<String>,
+        /// The manifest lists it, but it is not there in that size.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        missing: Option<bool>,
+    },
+
+    // --- events, on stderr
+    /// How far it is, about every second and at the end.
+    Progress { files_done: u64, files: u64, bytes_done: u64, bytes: u64, seconds: f64 },
+    /// A file is at its destination and verified.
+    FileDone { key: &'a str, bytes: u64, moved: bool },
+    /// A checkpoint became visible.
+    Committed { key: &'a str, files: u64, bytes: u64 },
+    /// A request failed and will be repeated; `try` is the number of the next one.
+    Retry { action: &'a str, key: &'a str, r#try: u32, delay_seconds: f64, message: String },
+    /// Something worth knowing.
+    Warning { message: &'a str },
+    /// Why the command failed; its last line.
+    Error(&'a Failure),
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    File,
+    Checkpoint,
+}
+
+/// How much there was, and how much of it had to be moved.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) moved_files: u64,
+    pub(crate) moved_bytes: u64,
+}
+
+impl Tally {
+    /// One file.
+    pub(crate) fn one(bytes: u64, moved: bool) -> Self {
+        Tally { files: 1, bytes, moved_files: u64::from(moved), moved_bytes: if moved { bytes } else { 0 } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_have_their_type_first_and_flat_fields() {
+        let removed = Object::Removed { uri: "file:///s/k", key: "k", files: 1, bytes: 2, dry_run: false };
+        let get = Object::Get { path: "k", uri: "u", kind: Kind::File, tally: Tally::one(2, false), verified: true };
+        let retry = Object::Retry { action: "put", key: "k", r#try: 2, delay_seconds: 0.5, message: "m".to_owned() };
+        let json = |object| serde_json::to_string(&object).unwrap();
+        assert_eq!(
+            json(removed),
+            r#"{"type":"removed","uri":"file:///s/k","key":"k","files":1,"bytes":2,"dry_run":false}"#
+        );
+        assert_eq!(
+            json(get),
+            r#"{"type":"get","path":"k","uri":"u","kind":"file","files":1,"bytes":2,"moved_files":0,"moved_bytes":0,"verified":true}"#
+        );
+        assert_eq!(
+            json(retry),
+            r#"{"type":"retry","action":"put","key":"k","try":2,"delay_seconds":0.5,"message":"m"}"#
+        );
+    }
+
+    #[test]
+    fn a_failure_is_the_error_object() {
+        let error = storage::Error::new(storage::ErrorKind::Denied, "AccessDenied").hint_is("ask");
+        let json = serde_json::to_string(&Object::Error(&Failure::of_storage(&error))).unwrap();
+        assert_eq!(json, r#"{"type":"error","code":7,"kind":"denied","message":"AccessDenied","hint":"ask"}"#);
+    }
+}

@@ -1,0 +1,96 @@
+//! What ends a command early: SIGINT, SIGTERM, the deadline. Each fires the cancel token; the transfers clean up.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use storage::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::exit::{Failure, GAVE_UP};
+use super::units::taken;
+
+/// How long a command may take to clean up; a little more than the library takes to give an upload up.
+const GRACE: Duration = Duration::from_millis(2_500);
+
+/// Why a command was ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Interrupt,
+    Terminate,
+    Deadline(Duration),
+}
+
+/// Watches for what ends a command early.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    cancel: CancellationToken,
+    cause: Arc<OnceLock<Cause>>,
+}
+
+impl Watch {
+    /// Catches the signals from here on, inside a runtime.
+    pub(crate) fn start(cancel: CancellationToken, deadline: Option<Duration>) -> storage::Result<Self> {
+        let catch = |kind| signal(kind).map_err(|error| Error::local("catch signals", error));
+        let (interrupt, terminate) = (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+        let watch = Watch { cancel, cause: Arc::default() };
+        tokio::spawn(watch.clone().catch(interrupt, terminate, deadline));
+        Ok(watch)
+    }
+
+    async fn catch(self, mut interrupt: Signal, mut terminate: Signal, deadline: Option<Duration>) {
+        let deadline = async {
+            match deadline {
+                Some(time) => {
+                    tokio::time::sleep(time).await;
+                    Cause::Deadline(time)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let cause = tokio::select! {
+            _ = interrupt.recv() => Cause::Interrupt,
+            _ = terminate.recv() => Cause::Terminate,
+            cause = deadline => cause,
+        };
+        let _ = self.cause.set(cause);
+        self.cancel.cancel();
+        // Whoever presses Ctrl-C now does not want to wait for the clean-up.
+        interrupt.recv().await;
+        std::process::exit(cause.failure().code.into());
+    }
+
+    /// Why the command was ended early, if it was.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.cause.get().copied()
+    }
+
+    /// Returns when a command that was told to stop should be gone.
+    pub(crate) async fn overdue(&self) {
+        self.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.failure().message)
+    }
+}
+
+impl Cause {
+    /// What stderr and the exit code say.
+    pub(crate) fn failure(self) -> Failure {
+        let again = "run the same command again: that is safe, and what is complete is not sent again";
+        let (code, kind, message, hint) = match self {
+            Cause::Interrupt => (130, "cancelled", "interrupted".to_owned(), again.to_owned()),
+            Cause::Terminate => (143, "cancelled", "terminated".to_owned(), again.to_owned()),
+            Cause::Deadline(time) => {
+                let message = format!("not done within the deadline of {}", taken(time));
+                (GAVE_UP, "deadline", message, format!("{again}; --deadline allows more time"))
+            }
+        };
+        Failure { code, kind, message, hint: Some(hint) }
+    }
+}
