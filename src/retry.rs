@@ -97,8 +97,10 @@ fn gave_up(error: Error) -> Error {
         _ => error,
     };
     match error.hint() {
-        Some(_) => error,
-        None => error.hint_is("the store may be overloaded or restarting: run the same command again later"),
+        None if error.kind() == ErrorKind::Unavailable => {
+            error.hint_is("the store may be overloaded or restarting: run the same command again later")
+        }
+        _ => error,
     }
 }
 

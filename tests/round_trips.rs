@@ -178,7 +178,7 @@ fn the_same_content_again_sends_nothing() {
         assert_eq!(again[0]["moved_bytes"], 0, "{again:?}");
         bed.ok(["put", "run"]);
         let again = bed.ok(["--json", "put", "run"]).json_lines();
-        assert_eq!((&again[0]["moved_bytes"], &again[0]["committed"]), (&0.into(), &false.into()), "{again:?}");
+        assert_eq!((&again[0]["moved_bytes"], &again[0]["changed"]), (&0.into(), &false.into()), "{again:?}");
         bed.ok(["get", "run", "back"]);
         let again = bed.ok(["--json", "get", "run", "back"]).json_lines();
         assert_eq!(again[0]["moved_bytes"], 0, "{again:?}");

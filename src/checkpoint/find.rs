@@ -78,6 +78,8 @@ pub(crate) async fn read_bounded(store: &dyn StorageBackend, key: &str, limit: u
     match read.await {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound && error.code() != Some("NoSuchBucket") => Ok(None),
+        // A name that leaves no room for what would lie under it has nothing there.
+        Err(error) if error.kind() == ErrorKind::Invalid => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
-use crate::transfer::{Transfer, object_at};
+use crate::transfer::{Transfer, is_committed};
 
 use super::find::{Found, find};
 use super::group;
@@ -107,7 +107,7 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
 
 async fn refuse_member(transfer: &Transfer, key: &str) -> Result<()> {
     for ancestor in key::ancestors(key) {
-        if object_at(&**transfer.store(), &key::manifest_of(ancestor)).await?.is_some() {
+        if is_committed(&**transfer.store(), ancestor).await? {
             return Err(Error::new(
                 ErrorKind::Exists,
                 format!("it lies inside the committed checkpoint '{ancestor}', which would be damaged"),

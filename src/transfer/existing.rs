@@ -16,6 +16,14 @@ pub(crate) async fn object_at(store: &dyn StorageBackend, key: &str) -> Result<O
     }
 }
 
+/// Whether a checkpoint is committed under this name. A name that leaves no room for a manifest has none.
+pub(crate) async fn is_committed(store: &dyn StorageBackend, name: &str) -> Result<bool> {
+    match object_at(store, &key::manifest_of(name)).await {
+        Err(error) if error.kind() == ErrorKind::Invalid => Ok(false),
+        outcome => Ok(outcome?.is_some()),
+    }
+}
+
 /// A name is an object or a directory, never both: MinIO hides what lies under an object's name, a filesystem refuses
 /// it. Nothing is written inside a committed checkpoint either.
 ///
@@ -27,11 +35,10 @@ pub(crate) async fn refuse_clash(store: &dyn StorageBackend, key: &str) -> Resul
 }
 
 async fn refuse_ancestor(store: &dyn StorageBackend, key: &str, ancestor: &str) -> Result<()> {
-    let manifest = key::manifest_of(ancestor);
-    let (object, manifest) = futures::try_join!(object_at(store, ancestor), object_at(store, &manifest))?;
+    let (object, committed) = futures::try_join!(object_at(store, ancestor), is_committed(store, ancestor))?;
     let (what, hint) = if object.is_some() {
         (format!("'{ancestor}' is a file in the store, so nothing can be put under it"), "remove the file first")
-    } else if manifest.is_some() {
+    } else if committed {
         (format!("it would lie inside the committed checkpoint '{ancestor}'"), "remove the checkpoint first")
     } else {
         return Ok(());

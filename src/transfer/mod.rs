@@ -16,7 +16,7 @@ use crate::checksum::Crc64;
 use crate::event::Event;
 
 pub(crate) use download::Expected;
-pub(crate) use existing::{object_at, refuse_clash};
+pub(crate) use existing::{is_committed, object_at, refuse_clash};
 pub(crate) use source::{SourceFile, Stamp, refuse_special};
 pub(crate) use upload::threads;
 
