@@ -1,6 +1,6 @@
 //! The snippet of the user's documentation runs as it stands there, with the page's variables and five permissions.
 #![cfg(feature = "s3")]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

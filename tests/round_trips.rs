@@ -1,6 +1,6 @@
 //! What was put comes back byte for byte, from both stores, under exactly the five permissions, and nothing else stays.
 #![cfg(all(feature = "s3", feature = "cli"))]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

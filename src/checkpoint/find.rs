@@ -33,11 +33,11 @@ pub enum Found {
 /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Integrity`] when its manifest is not valid.
 pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
     key::check(name)?;
-    let (object, manifest) = futures::try_join!(object_at(store, name), read_manifest(store, name))?;
-    if let Some(object) = object {
+    let (object, manifest) = futures::join!(object_at(store, name), read_manifest(store, name));
+    if let Some(object) = object? {
         return Ok(Found::File(object));
     }
-    if let Some(manifest) = manifest {
+    if let Some(manifest) = manifest? {
         return Ok(Found::Checkpoint(manifest));
     }
     let mut objects = store.list(&format!("{name}/")).await?;
