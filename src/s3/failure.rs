@@ -82,7 +82,7 @@ impl Details {
             message: text("Message").filter(|message| !message.is_empty()),
             region: header(&answer.headers, "x-amz-bucket-region").map(one_line).or_else(|| text("Region")),
             is_html: root.is_none() && looks_like_html(answer),
-            wants_tls: root.is_none() && answer.status == StatusCode::BAD_REQUEST && asks_for_tls(&answer.body),
+            wants_tls: root.is_none() && answer.status == StatusCode::BAD_REQUEST && asks_for_tls(answer),
         }
     }
 }
@@ -98,9 +98,13 @@ pub(super) fn looks_like_html(answer: &Answer) -> bool {
         || starts_so(b"<html")
 }
 
-/// The words of Go's and nginx's servers to someone who speaks plain HTTP to their TLS port.
-fn asks_for_tls(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+/// The words of Go's and nginx's servers to someone who speaks plain HTTP to their TLS port. Go's closes the connection
+/// with them, so that they may be lost; what remains is an answer without a single header.
+fn asks_for_tls(answer: &Answer) -> bool {
+    if answer.headers.is_empty() {
+        return true;
+    }
+    let text = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     ["http request to an https server", "plain http request was sent to https port"]
         .iter()
         .any(|words| text.contains(words))

@@ -20,7 +20,7 @@ impl Bucket {
     pub(super) fn create(server: &'static Minio, name: String) -> Self {
         let created = server.client.call(&server.root, "s3", "PUT", &format!("/{name}"), b"");
         assert_eq!(created.status, 200, "{created:?}");
-        let keys = limited(server, &name);
+        let keys = limited(server, &name, &PERMISSIONS);
         Bucket { server, name, keys }
     }
 
@@ -35,6 +35,13 @@ impl Bucket {
     /// The identity with the five permissions on this bucket: temporary keys, so with a session token.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// An identity with all but one of the five permissions.
+    pub fn keys_without(&self, permission: &str) -> Keys {
+        let left: Vec<&str> = PERMISSIONS.into_iter().filter(|other| *other != permission).collect();
+        assert_eq!(left.len(), PERMISSIONS.len() - 1, "{permission} is none of the five");
+        limited(self.server, &self.name, &left)
     }
 
     /// The page's variables, and those that this server needs beyond them.
@@ -117,11 +124,11 @@ impl Bucket {
 }
 
 /// Keys under a policy of their own, from the server's security token service.
-fn limited(server: &Minio, bucket: &str) -> Keys {
+fn limited(server: &Minio, bucket: &str, permissions: &[&str]) -> Keys {
     let resource = format!("arn:aws:s3:::{bucket}");
     let policy = json!({
         "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": PERMISSIONS, "Resource": [resource, format!("{resource}/*")] }],
+        "Statement": [{ "Effect": "Allow", "Action": permissions, "Resource": [resource, format!("{resource}/*")] }],
     });
     let form =
         format!("Action=AssumeRole&Version=2011-06-15&DurationSeconds=43200&Policy={}", encode(&policy.to_string()));
