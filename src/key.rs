@@ -28,7 +28,8 @@ pub(crate) fn check_shape(key: &str) -> Result<()> {
     let reason = if key.is_empty() {
         return Err(Error::invalid("the key is empty").hint_is("name the object, for example epoch_10/model.bin"));
     } else if key.len() > MAX_KEY_BYTES {
-        return Err(Error::invalid(format!("the key is {} bytes long; S3 allows {MAX_KEY_BYTES}", key.len())));
+        return Err(Error::invalid(format!("the key is {} bytes long; S3 allows {MAX_KEY_BYTES}", key.len()))
+            .hint_is("choose a shorter name"));
     } else if key.starts_with('/') {
         "starts with '/'"
     } else if key.contains('\0') {

@@ -9,7 +9,9 @@ mod rm;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub(crate) use common::{AddressingStyle, Backend, Colour, Common, STORE_FLAGS};
+#[cfg(feature = "s3")]
+pub(crate) use common::AddressingStyle;
+pub(crate) use common::{Backend, Colour, Common, STORE_FLAGS};
 pub(crate) use completions::{CompletionsArgs, Format};
 pub(crate) use get::GetArgs;
 pub(crate) use ls::LsArgs;

@@ -30,7 +30,9 @@ fn man(page: &mut Vec<u8>) -> io::Result<()> {
     let mut command = command();
     let common: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
     command.build();
-    Man::new(command.clone()).render(page)?;
+    let mut whole = Vec::new();
+    Man::new(command.clone()).render(&mut whole)?;
+    page.extend(replaced(&whole, ".SH EXTRA", ".SH NOTES"));
     for subcommand in command.get_subcommands() {
         let own = subcommand.clone().mut_args(|arg| match common.contains(arg.get_id()) {
             true => arg.hide(true),
@@ -41,7 +43,7 @@ fn man(page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// The part of a subcommand, under a heading of its own.
+/// The part of a subcommand, under a heading of its own; its examples keep their lines.
 fn section(subcommand: Command, page: &mut Vec<u8>) -> io::Result<()> {
     let title = subcommand.get_display_name().unwrap_or_else(|| subcommand.get_name()).to_owned();
     let part = Man::new(subcommand).title(title);
@@ -49,5 +51,13 @@ fn section(subcommand: Command, page: &mut Vec<u8>) -> io::Result<()> {
     part.render_name_section(page)?;
     part.render_synopsis_section(page)?;
     part.render_options_section(page)?;
-    part.render_extra_section(page)
+    let mut examples = Vec::new();
+    part.render_extra_section(&mut examples)?;
+    page.extend(replaced(&examples, ".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n"));
+    page.extend(b".fi\n");
+    Ok(())
+}
+
+fn replaced(roff: &[u8], from: &str, to: &str) -> Vec<u8> {
+    String::from_utf8_lossy(roff).replace(from, to).into_bytes()
 }

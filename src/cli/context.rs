@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use storage::checkpoint::Filter;
 use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 
 use super::args::{Backend, Common};
 use super::location::{Location, Place};
 use super::output::Output;
 use super::parse::Typed;
+use super::progress::Progress;
 
 /// The local store where nothing names another.
 const DEFAULT_DIRECTORY: &str = "./checkpoints";
@@ -21,6 +23,7 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     pub(crate) typed: Typed,
     pub(crate) output: Arc<Output>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) started: Instant,
 }
@@ -100,6 +103,12 @@ impl Context {
         Err(Error::invalid("this strata-ckpt was built without S3")
             .hint_is("build it with the feature s3, which is on by default"))
     }
+}
+
+/// `--include` and `--exclude`.
+pub(crate) fn filter(include: &[String], exclude: &[String]) -> Result<Filter> {
+    Filter::new(include, exclude)
+        .map_err(|error| error.hint_is("write globs such as '*.safetensors' or 'optimizer/**'"))
 }
 
 /// The path as the file system knows it, also where its end does not exist yet.

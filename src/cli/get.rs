@@ -4,12 +4,13 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use storage::checkpoint::{self, CheckpointGot, Filter, Found, GetCheckpoint};
+use storage::checkpoint::{self, CheckpointGot, Found, GetCheckpoint};
 use storage::{Error, ErrorKind, GetOptions, Overwrite, Result, Transfer, key};
 
 use super::args::GetArgs;
-use super::context::Context;
+use super::context::{Context, filter};
 use super::location::Location;
+use super::quote::shell;
 use super::schema::{Kind, Object, Tally};
 use super::units::{files, summary};
 
@@ -52,6 +53,7 @@ pub(crate) async fn run(context: &Context, args: GetArgs) -> anyhow::Result<()> 
         }
     };
 
+    context.progress.finish();
     let (path, uri) = (path.to_string_lossy(), transfer.store().uri(&name));
     let object = Object::Get { path: &path, uri: &uri, kind, tally, verified };
     match (args.to_stdout(), context.output.is_json()) {
@@ -116,10 +118,13 @@ fn file_destination(name: &str, destination: Option<&Path>) -> PathBuf {
 fn directory(name: &str, args: &GetArgs) -> Result<(PathBuf, GetCheckpoint)> {
     if args.to_stdout() {
         return Err(Error::invalid(format!("'{name}' is a checkpoint of several files, which cannot go to stdout"))
-            .hint_is(format!("get one of its files (strata-ckpt ls {name} shows them), or name a directory")));
+            .hint_is(format!(
+                "get one of its files (strata-ckpt ls {} shows them), or name a directory",
+                shell(name)
+            )));
     }
     let path = args.destination.clone().unwrap_or_else(|| PathBuf::from(name));
-    let filter = Filter::new(&args.include, &args.exclude)?;
+    let filter = filter(&args.include, &args.exclude)?;
     let options = GetCheckpoint { filter, overwrite: args.overwrite(), require_checksum: args.require_checksum };
     Ok((path, options))
 }

@@ -70,8 +70,11 @@ impl Location {
     }
 
     fn new(place: Place, key: &str) -> Self {
-        let trimmed = key.strip_suffix('/').unwrap_or(key);
-        Location { place, key: trimmed.to_owned(), is_directory: trimmed.len() < key.len() || key.is_empty() }
+        // A key of nothing else is no key; a bucket of nothing else is its root.
+        let whole = place == Place::Here && key.trim_end_matches('/').is_empty();
+        let trimmed = if whole { key } else { key.strip_suffix('/').unwrap_or(key) };
+        let is_directory = !whole && (trimmed.len() < key.len() || key.is_empty());
+        Location { place, key: trimmed.to_owned(), is_directory }
     }
 
     /// The key for a single file of that name: KEY itself, or below KEY where it ends in `/`.
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(parsed("s3://b"), (s3(), String::new(), true));
         assert_eq!(parsed("file:///a/b c"), (Place::Directory("/a".into()), "b c".to_owned(), false));
         assert_eq!(parsed("file:///a/"), (Place::Directory("/".into()), "a".to_owned(), true));
+        assert_eq!([parsed(""), parsed("/")], ["", "/"].map(|key| (Place::Here, key.to_owned(), false)));
         assert_eq!(parsed("a:b/c"), (Place::Here, "a:b/c".to_owned(), false));
     }
 

@@ -83,15 +83,15 @@ fn execute(parsed: Parsed) -> ExitCode {
     }
     let stdout_is_data = matches!(&command, Action::Get(args) if args.to_stdout());
     let progress = Arc::new(Progress::new(output.clone(), &common, stdout_is_data));
-    let deadline = common.deadline;
     let runtime = runtime_config(&common, progress.clone());
-    let context = Context { common, environment, typed, output: output.clone(), runtime, started: Instant::now() };
+    let context =
+        Context { common, environment, typed, output: output.clone(), progress, runtime, started: Instant::now() };
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the command")
         .and_then(|threads| {
-            let outcome = threads.block_on(supervise(&context, command, &progress, deadline));
+            let outcome = threads.block_on(supervise(&context, command));
             // A thread may still wait for stdin; nothing of it is needed any more.
             threads.shutdown_timeout(Duration::ZERO);
             outcome
@@ -113,13 +113,8 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
 }
 
 /// Runs the command until it ends, or until something ends it.
-async fn supervise(
-    context: &Context,
-    command: Action,
-    progress: &Progress,
-    deadline: Option<Duration>,
-) -> anyhow::Result<()> {
-    let watch = Watch::start(context.runtime.cancel.clone(), deadline)?;
+async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
+    let watch = Watch::start(context.runtime.cancel.clone(), context.common.deadline)?;
     let work = async {
         match command {
             Action::Put(args) => put::run(context, args).await,
@@ -130,7 +125,7 @@ async fn supervise(
         }
     };
     let telling = async {
-        progress.keep_telling().await;
+        context.progress.keep_telling().await;
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -138,7 +133,7 @@ async fn supervise(
         outcome = telling => outcome,
         () = watch.overdue() => Err(Error::cancelled().into()),
     };
-    progress.finish();
+    context.progress.finish();
     match (outcome, watch.cause()) {
         (Err(error), Some(cause)) => Err(error.context(cause)),
         (outcome, _) => outcome,

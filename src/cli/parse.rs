@@ -27,6 +27,7 @@ pub(crate) struct Typed {
     /// Those that say which store is meant, quoted for a shell, each with a space before it.
     pub(crate) store_flags: String,
     /// `--profile`.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Events of the library become a bar, lines, or JSON objects on stderr.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::quote::visible;
 use super::schema::Object;
 use super::units::{about, rate, size};
 
-const BAR: &str = "{bar:24} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
+const BAR: &str = "{wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const OBJECT_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,6 +39,7 @@ pub(crate) struct Progress {
     bytes: Count,
     /// Bytes that were there already; they are done without having moved.
     skipped: AtomicU64,
+    finished: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +68,7 @@ impl Progress {
             files: Count::default(),
             bytes: Count::default(),
             skipped: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
         }
     }
 
@@ -83,8 +85,11 @@ impl Progress {
         }
     }
 
-    /// The last word; the bar goes away.
+    /// The last word; the bar goes away. Only the first call counts.
     pub(crate) fn finish(&self) {
+        if self.finished.swap(true, Relaxed) {
+            return;
+        }
         self.output.show(None);
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
@@ -183,7 +188,7 @@ impl Observer for Progress {
             Event::Moved { bytes } => self.moved(*bytes),
             Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
             Event::Warning { message } => self.output.warning(message),
-            Event::Committed { key, files, bytes } if self.output.is_json() => {
+            Event::Committed { key, files, bytes } if self.mode == Mode::Objects => {
                 self.output.event(&Object::Committed { key, files: *files, bytes: *bytes });
             }
             Event::Retrying { action, key, tries, delay, error } => {

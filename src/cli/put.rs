@@ -2,12 +2,12 @@
 
 use std::os::fd::AsFd;
 
-use storage::checkpoint::{self, Filter, PutCheckpoint};
+use storage::checkpoint::{self, PutCheckpoint};
 use storage::checksum::Crc64;
 use storage::{Error, Overwrite, Result};
 
 use super::args::PutArgs;
-use super::context::Context;
+use super::context::{Context, filter};
 use super::location::Location;
 use super::quote::shell;
 use super::schema::{Kind, Object, Tally};
@@ -28,6 +28,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
     }
     let done = send(context, &location, &source, &key, &args).await?;
 
+    context.progress.finish();
     let restore = restore(context, &location, &key);
     let Done { uri, kind, tally, checksum, changed } = done;
     let checksum = checksum.map(|sum| sum.to_string());
@@ -53,7 +54,7 @@ struct Done {
 
 async fn send(context: &Context, location: &Location, source: &Source, key: &str, args: &PutArgs) -> Result<Done> {
     let overwrite = if args.no_clobber { Overwrite::Refuse } else { Overwrite::Replace };
-    let filter = Filter::new(&args.include, &args.exclude)?;
+    let filter = filter(&args.include, &args.exclude)?;
     let transfer = context.open(location).await?;
     let uri = transfer.store().uri(key);
     let put = match source {

@@ -32,11 +32,10 @@ impl Source {
         let kind = match std::fs::metadata(path) {
             Ok(metadata) => metadata.file_type(),
             Err(error) => {
-                let missing = error.kind() == std::io::ErrorKind::NotFound;
                 let error = Error::local(format!("read '{shown}'"), error);
-                return Err(match missing {
-                    true => error.hint_is("the source comes first, then its name in the store: put SRC [KEY]"),
-                    false => error,
+                return Err(match error.hint() {
+                    Some(_) => error,
+                    None => error.hint_is("the source comes first, then its name in the store: put SRC [KEY]"),
                 });
             }
         };

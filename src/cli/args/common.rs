@@ -52,6 +52,7 @@ pub(crate) struct Common {
     #[arg(
         long,
         global = true,
+        allow_negative_numbers = true,
         env = "STRATA_PART_SIZE",
         value_name = "SIZE",
         default_value = "auto",
@@ -64,6 +65,7 @@ pub(crate) struct Common {
         short = 'j',
         long,
         global = true,
+        allow_negative_numbers = true,
         env = "STRATA_CONCURRENCY",
         value_name = "N",
         default_value = "auto",
@@ -75,6 +77,7 @@ pub(crate) struct Common {
     #[arg(
         long,
         global = true,
+        allow_negative_numbers = true,
         env = "STRATA_MAX_MEMORY",
         value_name = "SIZE",
         default_value = "512MiB",
@@ -86,6 +89,7 @@ pub(crate) struct Common {
     #[arg(
         long,
         global = true,
+        allow_negative_numbers = true,
         env = "STRATA_RETRIES",
         value_name = "N",
         default_value = "8",

@@ -1,0 +1,194 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_strata_ckpt_global_optspecs
+    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= part-size= j/concurrency= max-memory= retries= stall-timeout= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
+end
+
+function __fish_strata_ckpt_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_strata_ckpt_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_strata_ckpt_using_subcommand
+    set -l cmd (__fish_strata_ckpt_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s V -l version -d 'Print version'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "put" -d 'Put a file, a directory (one checkpoint), or stdin into the store'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "get" -d 'Get a file or a checkpoint back, verified'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "ls" -d 'List checkpoints, and the files beside them'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "rm" -d 'Remove files and checkpoints'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "completions" -d 'Print a completion script for a shell, or the man page'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l include -d 'Of a directory, put only files that match; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l exclude -d 'Of a directory, leave out files that match; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l meta -d 'Keep a value, such as the step or the loss, in a directory\'s manifest; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s n -l no-clobber -d 'Fail when KEY exists already'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l include -d 'Of a checkpoint, get only files that match; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l exclude -d 'Of a checkpoint, leave out files that match; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s n -l no-clobber -d 'Fail when DST exists already'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l latest -d 'Get the complete checkpoint with the highest number, epoch_10 before epoch_9'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l unverified -d 'Get a directory that has no manifest as it is listed, unless a put is going on there'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l require-checksum -d 'Fail where the store holds no checksum to verify against'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l files -d 'Show the files of each checkpoint'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l dry-run -d 'Print what would be removed, and remove nothing'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s h -l help -d 'Print help'

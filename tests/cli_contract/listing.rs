@@ -1,0 +1,103 @@
+//! What `ls` shows.
+
+use crate::support::bed::{Bed, local};
+
+fn names(bed: &Bed, arguments: &[&str]) -> Vec<String> {
+    let lines = bed.ok([&["ls", "--json"], arguments].concat()).json_lines();
+    let name = |line: &serde_json::Value| line.get("name").or(line.get("key")).unwrap().as_str().unwrap().to_owned();
+    lines.iter().map(name).collect()
+}
+
+fn filled() -> Bed {
+    let bed = local();
+    bed.write("in/model.bin", &[7; 3000]);
+    bed.write("in/opt/state.pt", b"state");
+    for name in ["epoch_10", "epoch_9", "runs/a/step_1"] {
+        bed.ok(["put", "in", name, "--meta", "step=12", "--meta", "note=a=b"]);
+    }
+    bed.ok(["put", "in/model.bin", "notes.txt"]);
+    bed
+}
+
+#[test]
+fn a_table_for_people() {
+    let said = filled().ok(["ls"]);
+    let stdout = String::from_utf8(said.stdout).unwrap();
+    let rows: Vec<Vec<&str>> = stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "FILES", "SIZE", "AGE", "STATE"]);
+    let first: Vec<&str> = rows.iter().skip(1).map(|row| row[0]).collect();
+    assert_eq!(first, ["epoch_9", "epoch_10", "notes.txt", "runs/a/step_1"], "naturally sorted, at any depth");
+    assert_eq!((&rows[1][1..4], rows[1][5]), (&["2", "2.9", "KiB"][..], "complete"));
+    assert_eq!((rows[3][1], rows[3][5]), ("-", "file"));
+    assert!(!stdout.contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn objects_for_programs() {
+    let bed = filled();
+    let lines = bed.ok(["ls", "--json", "--files", "epoch_9"]).json_lines();
+    let [checkpoint, model, state] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&checkpoint["type"], &checkpoint["name"]), (&"checkpoint".into(), &"epoch_9".into()));
+    assert_eq!(checkpoint["uri"], bed.uri("epoch_9"));
+    assert_eq!((&checkpoint["state"], &checkpoint["files"]), (&"complete".into(), &2.into()));
+    assert_eq!(checkpoint["bytes"], 3005);
+    assert_eq!(checkpoint["meta"], serde_json::json!({ "step": "12", "note": "a=b" }));
+    let modified = humantime::parse_rfc3339(checkpoint["modified"].as_str().unwrap()).unwrap();
+    assert!(modified.elapsed().is_ok());
+    assert_eq!((&model["type"], &model["key"]), (&"file".into(), &"epoch_9/model.bin".into()));
+    assert_eq!((&model["checkpoint"], &model["bytes"]), (&"epoch_9".into(), &3000.into()));
+    assert_eq!((&model["missing"], &state["key"]), (&false.into(), &"epoch_9/opt/state.pt".into()));
+    let file = &bed.ok(["ls", "--json", "notes"]).json_lines()[0];
+    assert_eq!((&file["type"], &file["bytes"], file.get("checkpoint")), (&"file".into(), &3000.into(), None));
+}
+
+#[test]
+fn what_a_prefix_means() {
+    let bed = filled();
+    assert_eq!(names(&bed, &["epoch_"]), ["epoch_9", "epoch_10"]);
+    assert_eq!(names(&bed, &["runs/"]), ["runs/a/step_1"]);
+    assert_eq!(names(&bed, &["runs/a"]), ["runs/a/step_1"]);
+    bed.ok(["put", "in", "epoch_1"]);
+    assert_eq!(names(&bed, &["epoch_1"]), ["epoch_1", "epoch_1/model.bin", "epoch_1/opt/state.pt"]);
+    assert_eq!(names(&bed, &["epoch_1/"]), ["epoch_1", "epoch_1/model.bin", "epoch_1/opt/state.pt"]);
+    assert_eq!(names(&bed, &["--files"]).len(), 4 * 3 + 1);
+    let said = bed.run(["ls", "nothing"]);
+    assert_eq!((said.code, said.stdout.len()), (Some(4), 0));
+}
+
+#[test]
+fn full_names() {
+    let bed = filled();
+    let store = format!("file://{}", bed.path("checkpoints").display());
+    for uri in [format!("{store}/runs"), format!("{store}/runs/")] {
+        assert_eq!(names(&bed, &[&uri]), ["a/step_1"], "a directory is a store");
+    }
+    assert_eq!(names(&bed, &[&format!("{store}/epoch_9")])[0], "epoch_9", "a checkpoint is itself");
+}
+
+#[test]
+fn an_empty_store_is_no_failure() {
+    let bed = local();
+    let said = bed.ok(["ls"]);
+    assert!(said.stdout.is_empty() && said.stderr.contains("nothing in"), "{}", said.stderr);
+    let said = bed.ok(["ls", "--json"]);
+    assert!(said.stdout.is_empty() && said.stderr.is_empty());
+    assert!(!bed.path("checkpoints").exists(), "looking makes nothing");
+}
+
+#[test]
+fn damage_says_why() {
+    let bed = filled();
+    std::fs::remove_file(bed.path("checkpoints/epoch_9/opt/state.pt")).unwrap();
+    std::fs::remove_file(bed.path("checkpoints/epoch_10/.strata/manifest.json")).unwrap();
+    let lines = bed.ok(["ls", "--json", "--files", "epoch_9"]).json_lines();
+    assert_eq!(lines[0]["state"], "damaged");
+    assert!(lines[0]["why"].as_str().unwrap().contains("opt/state.pt"), "{}", lines[0]);
+    assert_eq!((&lines[1]["missing"], &lines[2]["missing"]), (&false.into(), &true.into()));
+    assert_ne!(bed.ok(["ls", "--json", "epoch_10"]).json_lines()[0]["state"], "complete");
+    let said = bed.ok(["ls", "--color", "always", "epoch_9"]);
+    assert!(
+        String::from_utf8_lossy(&said.stdout).contains("\u{1b}[1m\u{1b}[31mdamaged: "),
+        "red where colour is wanted"
+    );
+}

@@ -1,0 +1,228 @@
+//! Bad input: one clear line, a hint, the right exit code, nothing written. The texts are kept as snapshots.
+#![cfg(all(feature = "s3", feature = "cli"))]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use support::bed::{Bed, local};
+
+/// What was typed, the exit code, and all that was said, one case after the other.
+struct Transcript<'a> {
+    bed: &'a Bed,
+    text: String,
+}
+
+impl<'a> Transcript<'a> {
+    fn new(bed: &'a Bed) -> Self {
+        Transcript { bed, text: String::new() }
+    }
+
+    fn of<S: AsRef<OsStr>>(&mut self, variables: &[(&str, &str)], arguments: &[S]) {
+        let mut command = self.bed.command(arguments);
+        command.envs(variables.iter().copied());
+        self.record(variables, &mut command);
+    }
+
+    fn record(&mut self, variables: &[(&str, &str)], command: &mut Command) {
+        let set: String = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+        let typed: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.stdout.is_empty(), "a failure prints no data: {typed:?}");
+        let code = output.status.code().unwrap();
+        assert_ne!(code, 0, "{typed:?}");
+        writeln!(self.text, "$ {set}strata-ckpt {}\n{said}exit {code}\n", typed.join(" ")).unwrap();
+    }
+
+    fn check(self, name: &str) {
+        let text = self.text.replace(&self.bed.path("").display().to_string(), "/DIR/");
+        let directory = self.bed.path("").file_name().unwrap().to_str().unwrap().to_owned();
+        let text = text.replace(&directory, "DIR");
+        assert!(!text.contains("panicked") && !text.contains("os error"), "{text}");
+        insta::assert_snapshot!(name, text);
+        assert!(!self.bed.path("checkpoints").exists(), "nothing is written");
+    }
+}
+
+#[test]
+fn sources() {
+    let bed = local();
+    std::fs::create_dir_all(bed.path("directory")).unwrap();
+    bed.write("file", b"x");
+    let _socket = UnixListener::bind(bed.path("socket")).unwrap();
+    assert!(Command::new("mkfifo").arg(bed.path("fifo")).status().unwrap().success());
+    std::os::unix::fs::symlink("nothing", bed.path("dangling")).unwrap();
+    let mut transcript = Transcript::new(&bed);
+    for source in ["missing.bin", "missing/dir/model.bin", "dangling", "fifo", "socket", "/dev/null", "file/below"] {
+        transcript.of(&[], &["put", source, "key"]);
+    }
+    let not_utf8 = OsString::from_vec(b"model-\xff.bin".to_vec());
+    std::fs::write(bed.path("").join(&not_utf8), b"x").unwrap();
+    transcript.of(&[], &[OsStr::new("put"), &not_utf8, OsStr::new("key")]);
+    transcript.of(&[], &["put", "."]);
+    transcript.of(&[], &["put", ".", "all"]);
+    transcript.of(&[], &["put", "/usr/bin"]);
+    transcript.of(&[], &["put", "-"]);
+    transcript.of(&[], &["put", "-", "runs/"]);
+    transcript.of(&[], &["put", "file", "--meta", "step=1"]);
+    transcript.of(&[("STRATA_INCLUDE", "*.bin")], &["put", "file"]);
+    transcript.check("sources");
+}
+
+/// Root may read everything, so the command runs as somebody else where the test is root.
+#[test]
+fn files_and_directories_without_permission() {
+    let bed = local();
+    let binary = bed.path("strata-ckpt");
+    // By another process: a file that a thread of this one holds open for writing cannot be run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_strata-ckpt")).arg(&binary).status().unwrap();
+    assert!(copied.success());
+    bed.write("secret.bin", b"x");
+    bed.write("closed/model.bin", b"x");
+    bed.write("run/model.bin", b"x");
+    let mode = |path: &str, mode| std::fs::set_permissions(bed.path(path), PermissionsExt::from_mode(mode)).unwrap();
+    for (path, bits) in [("", 0o777), ("strata-ckpt", 0o755), ("secret.bin", 0), ("closed", 0), ("run/model.bin", 0)] {
+        mode(path, bits);
+    }
+    let somebody = rustix::process::geteuid().is_root();
+    let mut transcript = Transcript::new(&bed);
+    for source in ["secret.bin", "closed/model.bin", "closed", "run"] {
+        let mut command = Command::new(&binary);
+        command.args(["put", source]).env_clear().env("CHECKPOINT_DIR", "store").current_dir(bed.path(""));
+        if somebody {
+            command.uid(65_534).gid(65_534);
+        }
+        transcript.record(&[], &mut command);
+    }
+    mode("closed", 0o755);
+    transcript.check("permissions");
+}
+
+#[test]
+fn keys() {
+    let bed = local();
+    bed.write("f", b"x");
+    let long = "k".repeat(1025);
+    let mut transcript = Transcript::new(&bed);
+    for key in ["", "/abs/key", "a/../b", "a//b", "./a", "a/.strata/b", "-", "s3://", "gs://b/k", "file://rel"] {
+        transcript.of(&[], &["put", "f", key]);
+    }
+    transcript.of(&[], &["get", &long]);
+    transcript.of(&[], &["rm", ""]);
+    transcript.of(&[], &["--prefix", "../up", "ls"]);
+    let text = transcript.text.replace(&long, "kkk...");
+    Transcript { text, bed: &bed }.check("keys");
+}
+
+#[test]
+fn what_is_not_there() {
+    let bed = local();
+    let mut transcript = Transcript::new(&bed);
+    for arguments in [
+        &["get", "epoch_1"][..],
+        &["get"],
+        &["get", "--latest"],
+        &["get", "--latest", "runs/"],
+        &["ls", "epoch_"],
+        &["rm", "epoch_1"],
+        &["rm", "epoch_1", "epoch_2"],
+        &["--json", "get", "epoch_1"],
+    ] {
+        transcript.of(&[], arguments);
+    }
+    transcript.check("what_is_not_there");
+}
+
+#[test]
+fn numbers_and_choices() {
+    let bed = local();
+    let mut transcript = Transcript::new(&bed);
+    for (flag, value) in [
+        ("--part-size", "tiny"),
+        ("--part-size", "1MiB"),
+        ("--part-size", "6GiB"),
+        ("-j", "0"),
+        ("-j", "many"),
+        ("--max-memory", "-1"),
+        ("--retries", "-1"),
+        ("--retries", "1.5"),
+        ("--stall-timeout", "0s"),
+        ("--deadline", "tomorrow"),
+        ("--backend", "gcs"),
+        ("--addressing-style", "host"),
+    ] {
+        transcript.of(&[], &["ls", flag, value]);
+    }
+    for (variable, value) in [
+        ("STRATA_PART_SIZE", "tiny"),
+        ("STRATA_CONCURRENCY", "0"),
+        ("STRATA_RETRIES", "-1"),
+        ("STRATA_DEADLINE", "tomorrow"),
+        ("STRATA_JSON", "maybe"),
+        ("STORAGE_BACKEND", "gcs"),
+        ("STRATA_ADDRESSING_STYLE", "host"),
+    ] {
+        transcript.of(&[(variable, value)], &["ls"]);
+    }
+    transcript.of(&[], &["put", "f", "--meta", "step"]);
+    transcript.of(&[], &["put", "f", "--metta", "step=1"]);
+    transcript.of(&[], &["put", "a", "b", "c"]);
+    transcript.of(&[], &["put"]);
+    transcript.of(&[], &["--json", "put"]);
+    transcript.of(&[], &["push", "a"]);
+    transcript.check("numbers_and_choices");
+}
+
+#[test]
+fn stores() {
+    let bed = local();
+    bed.write("broken.env", b"AWS_SECRET_ACCESS_KEY=abc def ghi\n");
+    bed.write("file", b"x");
+    let mut transcript = Transcript::new(&bed);
+    transcript.of(&[("STORAGE_BACKEND", "s3")], &["ls"]);
+    transcript.of(&[("STORAGE_BACKEND", "s3"), ("CHECKPOINT_BUCKET", "Not_A_Bucket")], &["ls"]);
+    transcript.of(&[], &["ls", "s3://ab"]);
+    transcript.of(&[], &["ls", "--env-file", "missing.env"]);
+    transcript.of(&[], &["ls", "--env-file", "broken.env"]);
+    transcript.of(&[("CHECKPOINT_DIR", "file")], &["put", "file"]);
+    transcript.check("stores");
+}
+
+#[test]
+fn destinations() {
+    let bed = local();
+    bed.write("store/run/model.bin", b"x");
+    bed.write("store/file", b"x");
+    std::fs::create_dir_all(bed.path("there/file")).unwrap();
+    std::fs::create_dir_all(bed.path("file")).unwrap();
+    bed.write("taken", b"mine");
+    let store = [("CHECKPOINT_DIR", "store")];
+    let mut transcript = Transcript::new(&bed);
+    for arguments in [
+        &["get", "file"][..],
+        &["get", "file", "there"],
+        &["get", "file", "taken", "-n"],
+        &["get", "file", "taken/below"],
+        &["get", "file", "/dev/null"],
+        &["get", "file", "out", "--require-checksum"],
+        &["get", "file", "out", "--include", "*"],
+        &["get", "run"],
+        &["get", "run", "taken", "--unverified"],
+        &["get", "run", "-", "--unverified"],
+        &["get", "run", "out", "--unverified", "--include", "*.pt"],
+        &["get", "run", "out", "--unverified", "--include", "["],
+    ] {
+        transcript.of(&store, arguments);
+    }
+    assert_eq!(bed.read("taken"), b"mine");
+    assert!(!bed.path("out").exists());
+    transcript.check("destinations");
+}
