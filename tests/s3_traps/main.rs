@@ -2,7 +2,7 @@
 //!
 //! Every test here is red with rusoto's own transport and parsing; a comment says which piece of `src/s3/` makes it
 //! green. A test that would hang or spin without that piece fails after [`LIMIT`] instead.
-#![cfg(feature = "s3")]
+#![cfg(all(feature = "s3", feature = "cli"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../support/mod.rs"]
@@ -12,9 +12,11 @@ mod complete;
 mod control;
 mod endpoint;
 mod headers;
+mod identity;
 mod listing;
 mod reading;
 mod retries;
+mod secrets;
 mod silence;
 
 use std::panic;
