@@ -1,4 +1,29 @@
 //! Moves training checkpoints between a machine and a store, fast and without ever losing or faking one.
+//!
+//! | layer | knows |
+//! |---|---|
+//! | [`checkpoint`] | what a checkpoint is: files, and a manifest that is written last |
+//! | [`transfer`] | how files and streams move: parts and ranges, many at once, verified |
+//! | [`backend`] | what a store is: [`StorageBackend`] |
+//! | [`LocalStorage`], `S3Storage` | a directory; a bucket of Amazon S3 or of anything that speaks it |
+//!
+//! ```no_run
+//! # async fn example() -> storage::Result<()> {
+//! use std::{path::Path, sync::Arc};
+//! use storage::checkpoint::{self, PutCheckpoint};
+//! use storage::{LocalStorage, Transfer};
+//!
+//! let transfer = Transfer::new(Arc::new(LocalStorage::new("./checkpoints")));
+//! checkpoint::put(&transfer, Path::new("epoch_10"), "epoch_10", &PutCheckpoint::default()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library never prints and installs no logger: it returns [`Error`]s and tells an [`event::Observer`] of what
+//! happens. All calls run on a tokio runtime and may be spawned. To stop them, fire [`RuntimeConfig::cancel`] and await
+//! them: they give up what they began in the store. A future that is dropped instead removes its local files but may
+//! leave a multipart upload behind.
+
 pub mod backend;
 pub mod body;
 pub mod checkpoint;
