@@ -23,6 +23,9 @@ use crate::retry;
 use super::upload::checksum_of_file;
 use super::{GetOptions, Got, Overwrite, Transfer};
 
+/// A range that arrives wrong this often is wrong in the store, not on its way.
+const MISMATCHES_ALLOWED: u32 = 3;
+
 /// What the object must turn out to be.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
@@ -168,7 +171,8 @@ impl Transfer {
     ) -> Result<(Crc64, u64)> {
         let len = range.end - range.start;
         let progress = HighWater::new(self.store().runtime().observer.clone());
-        let state = Mutex::new(RangeWriter { target, start: range.start, digest: Crc64Digest::new(), progress });
+        let state =
+            Mutex::new(RangeWriter { target, start: range.start, digest: Crc64Digest::new(), mismatches: 0, progress });
         retry::run(self.store().runtime(), "get", key, || async {
             let mut writer = state.lock().await;
             if writer.digest.len() < len {
@@ -177,7 +181,11 @@ impl Transfer {
             let got = writer.digest.value();
             if sum.is_some_and(|sum| sum != got) {
                 writer.digest = Crc64Digest::new();
-                return Err(mismatch(key).retryable(None));
+                writer.mismatches += 1;
+                return Err(match writer.mismatches < MISMATCHES_ALLOWED {
+                    true => mismatch(key).retryable(None),
+                    false => mismatch(key),
+                });
             }
             Ok((got, len))
         })
@@ -244,6 +252,7 @@ struct RangeWriter<'a> {
     target: &'a Target,
     start: u64,
     digest: Crc64Digest,
+    mismatches: u32,
     progress: Arc<HighWater>,
 }
 
