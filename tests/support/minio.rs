@@ -167,7 +167,12 @@ fn ready(client: &Client, root: &Keys, child: &mut Child) -> bool {
         let live = client.try_call(root, "s3", "GET", "/minio/health/live", &[]);
         if live.is_some_and(|answer| answer.status == 200) {
             let ours = client.try_call(root, "s3", "GET", "/", &[]);
-            if ours.is_some_and(|answer| answer.status == 200) {
+            // Identities are ready a moment later than buckets.
+            let form = b"Action=AssumeRole&Version=2011-06-15";
+            let identities = || client.try_call(root, "sts", "POST", "/", form);
+            if ours.is_some_and(|answer| answer.status == 200)
+                && identities().is_some_and(|answer| answer.status == 200)
+            {
                 return true;
             }
         }
