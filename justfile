@@ -24,3 +24,11 @@ quickstart:
 # What CI runs
 ci:
     ./.ci/run
+
+# Generate completions/ anew, after a change of the command line
+completions:
+    cargo run --quiet --locked -- completions bash > completions/strata-ckpt.bash
+    cargo run --quiet --locked -- completions zsh > completions/_strata-ckpt
+    cargo run --quiet --locked -- completions fish > completions/strata-ckpt.fish
+    cargo run --quiet --locked -- completions powershell > completions/_strata-ckpt.ps1
+    cargo run --quiet --locked -- completions man > completions/strata-ckpt.1
