@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan;
 
 /// How long a failed transfer may still take to give its upload up.
-const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+const ABORT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// One object's way into the store.
 #[derive(Clone, Copy, Debug)]

@@ -111,8 +111,18 @@ fn prefix_for(destination: &Path) -> String {
 
 fn make_parent_of(destination: &Path) -> Result<PathBuf> {
     let directory = parent_of(destination);
-    make_directories(&directory)
-        .map_err(|error| Error::local(format!("create the directory '{}'", directory.display()), error))?;
+    make_directories(&directory).map_err(|error| {
+        let action = format!("create the directory '{}'", directory.display());
+        match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                Error::new(ErrorKind::Exists, "a file is in its place")
+                    .action(action)
+                    .hint_is("choose another destination, or move the file away")
+                    .caused_by(error)
+            }
+            _ => Error::local(action, error),
+        }
+    })?;
     Ok(directory)
 }
 

@@ -123,8 +123,12 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
         committed.max_by_key(|(name, modified)| (numbers_of(key::file_name(name)), *modified, name.to_owned()));
     match newest {
         Some((name, _)) => Ok(name.to_owned()),
-        None => Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed under '{prefix}'"))
-            .hint_is("strata-ckpt ls shows what is there")),
+        None => {
+            let under = if prefix.is_empty() { String::new() } else { format!(" under '{prefix}'") };
+            Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed{under}"))
+                .at(store.endpoint())
+                .hint_is("strata-ckpt ls shows what is there"))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::exit::{Failure, GAVE_UP};
 use super::units::taken;
 
 /// How long a command may take to clean up; a little more than the library takes to give an upload up.
-const GRACE: Duration = Duration::from_millis(2_500);
+const GRACE: Duration = Duration::from_millis(1_900);
 
 /// Why a command was ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

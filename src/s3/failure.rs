@@ -413,11 +413,19 @@ mod tests {
             (412, ErrorKind::Exists, false),
             (503, ErrorKind::Unavailable, true),
         ] {
-            let failure = failure(Method::HEAD, status, &[], "");
+            let failure = failure(Method::HEAD, status, &[("server", "S3")], "");
             assert_eq!((failure.error.kind(), failure.error.is_retryable()), (kind, again), "{status}");
         }
         let failure = failure(Method::HEAD, 404, &[("x-minio-error-code", "NoSuchBucket")], "");
         assert_eq!(failure.error.to_string(), "the bucket 'b' does not exist");
+    }
+
+    #[test]
+    fn a_bare_400_is_that_of_a_tls_server() {
+        for (headers, tls) in [(&[][..], true), (&[("server", "S3")], false)] {
+            let failure = failure(Method::GET, 400, headers, "");
+            assert_eq!(failure.error.to_string() == "the server speaks https, not http", tls, "{failure:?}");
+        }
     }
 
     #[test]

@@ -45,7 +45,12 @@ impl Transfer {
         let options = write_options(overwrite);
         let mut pieces = PartReader::new(self, reader);
         let part_size = pieces.part_size(1);
-        let first = pieces.next().await?;
+        // The first part may never come; those after it are awaited under the token by the upload itself.
+        let first = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(Error::cancelled().action("put").on(key)),
+            first = pieces.next() => first?,
+        };
         let sent = match first {
             None => multipart::put_whole(store, key, &PartBody::from_bytes(Bytes::new()), &options).await?,
             Some((_, body)) if pieces.ended => multipart::put_whole(store, key, &body, &options).await?,

@@ -53,7 +53,7 @@ fn hollow_answers_for_ever_are_an_error() {
     });
 }
 
-/// `settle` looks for the token of this very write, so a hollow answer after the deed costs no second Complete.
+/// `settle` looks for the token of this very write before it asks again.
 #[test]
 fn a_hollow_answer_after_the_deed_is_settled_by_looking() {
     bounded(async {
