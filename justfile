@@ -25,6 +25,10 @@ quickstart:
 ci:
     ./.ci/run
 
+# The library's documentation, in a browser
+doc:
+    cargo doc --locked --no-deps --lib --open
+
 # Generate completions/ anew, after a change of the command line
 completions:
     cargo run --quiet --locked -- completions bash > completions/strata-ckpt.bash
