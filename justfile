@@ -24,3 +24,15 @@ quickstart:
 # What CI runs
 ci:
     ./.ci/run
+
+# The library's documentation, in a browser
+doc:
+    cargo doc --locked --no-deps --lib --open
+
+# Generate completions/ anew, after a change of the command line
+completions:
+    cargo run --quiet --locked -- completions bash > completions/strata-ckpt.bash
+    cargo run --quiet --locked -- completions zsh > completions/_strata-ckpt
+    cargo run --quiet --locked -- completions fish > completions/strata-ckpt.fish
+    cargo run --quiet --locked -- completions powershell > completions/_strata-ckpt.ps1
+    cargo run --quiet --locked -- completions man > completions/strata-ckpt.1

@@ -35,7 +35,7 @@ never src/transfer 'checkpoint|s3|local'
 never src/checkpoint 's3|local'
 
 # The library alone is local-only and free of the command line's crates.
-cargo check --locked --quiet --lib --no-default-features
+cargo clippy --locked --quiet --lib --no-default-features -- -D warnings
 tree=$(cargo tree --locked -e normal --no-default-features --prefix none)
 if found=$(grep -E '^(clap|indicatif|anyhow|humansize|rusoto|hyper|aws-)' <<<"$tree"); then
     printf 'error: the library without features depends on:\n%s\n' "$found" >&2

@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use self::authority::Authority;
 pub use self::bucket::Bucket;
 use self::client::Client;
+use super::tool;
 
 /// How long a MinIO may take to answer, on a machine that is busy with other things.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,7 +67,7 @@ pub fn shared_tls() -> &'static Minio {
 
 impl Minio {
     fn start(authority: Option<Authority>) -> Self {
-        let binary = find_binary();
+        let binary = tool::find("STRATA_TEST_MINIO", "minio", "bin/minio");
         // A secret as AWS makes them, with the characters that careless parsers stumble over.
         let root = Keys { id: random_name("root"), secret: random_name("s=/+") + "=", token: None };
         let mut complaints = String::new();
@@ -179,23 +180,6 @@ fn ready(client: &Client, root: &Keys, child: &mut Child) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     false
-}
-
-/// `STRATA_TEST_MINIO`, the one on PATH, or the one that `scripts/test.sh` built.
-fn find_binary() -> PathBuf {
-    if let Some(path) = env::var_os("STRATA_TEST_MINIO").filter(|path| !path.is_empty()) {
-        return path.into();
-    }
-    let on_path = env::var_os("PATH").unwrap_or_default();
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    env::split_paths(&on_path)
-        .map(|directory| directory.join("minio"))
-        .chain(cache.map(|cache| cache.join("strata-ckpt/bin/minio")))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("these tests need MinIO, which is not here: run ./scripts/test.sh, it brings it"))
 }
 
 fn random_name(what: &str) -> String {

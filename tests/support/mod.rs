@@ -4,3 +4,5 @@
 pub mod bed;
 pub mod faulty;
 pub mod minio;
+pub mod s5cmd;
+pub mod tool;

@@ -1,0 +1,97 @@
+//! MinIO as the tests use it: an identity with the five permissions and no sixth, and another tool's view of the bucket.
+#![cfg(all(feature = "s3", feature = "cli"))]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use support::{bed, minio, s5cmd};
+
+#[test]
+fn an_identity_has_the_five_permissions() {
+    for server in [minio::shared(), minio::shared_tls()] {
+        let bucket = server.bucket();
+        let status = |method, target, body: &[u8]| bucket.as_limited(method, target, body).status;
+        assert_eq!(status("PUT", "/a/b%20c", b"content"), 200);
+        assert_eq!(status("GET", "/a/b%20c", b""), 200);
+        assert_eq!(status("HEAD", "/absent", b""), 404, "ListBucket tells absent from forbidden");
+        assert_eq!(status("GET", "?list-type=2", b""), 200);
+        assert_eq!(bucket.objects(), [("a/b c".to_owned(), 7)]);
+        assert_eq!(bucket.read("a/b c"), b"content");
+        assert_eq!(status("DELETE", "/a/b%20c", b""), 204);
+        assert!(bucket.objects().is_empty());
+    }
+}
+
+#[test]
+fn an_identity_has_no_sixth_permission() {
+    let bucket = minio::shared().bucket();
+    let created = bucket.as_limited("POST", "/k?uploads", b"");
+    let upload = created.texts("UploadId").pop().unwrap();
+    assert_eq!(bucket.uploads(), ["k"], "root sees uploads in progress");
+    for (method, target) in [
+        ("GET", "?uploads".to_owned()),
+        ("GET", "?location".to_owned()),
+        ("GET", "?lifecycle".to_owned()),
+        ("GET", format!("/k?uploadId={upload}")),
+        ("PUT", "-new".to_owned()),
+        ("DELETE", String::new()),
+    ] {
+        let answer = bucket.as_limited(method, &target, b"");
+        assert_eq!((answer.status, answer.texts("Code")), (403, vec!["AccessDenied".to_owned()]), "{method} {target}");
+    }
+    let other = minio::shared().bucket();
+    assert_eq!(other.call(bucket.keys(), "PUT", "/k", b"").status, 403, "another bucket");
+    assert_eq!(bucket.as_limited("DELETE", &format!("/k?uploadId={upload}"), b"").status, 204);
+    assert!(bucket.uploads().is_empty());
+}
+
+/// Names of files with what tools encode differently, and one that takes several parts.
+fn checkpoint() -> Vec<(&'static str, Vec<u8>)> {
+    let weights = (0..20u32 << 20).map(|i| (i % 251) as u8).collect();
+    vec![
+        ("epoch_1/model.safetensors", weights),
+        ("epoch_1/a b+c%2Fd.bin", b"odd".to_vec()),
+        ("epoch_1/\u{fc}ber/empty", Vec::new()),
+    ]
+}
+
+#[test]
+fn s5cmd_reads_what_we_wrote() {
+    let bed = bed::minio();
+    for (path, content) in checkpoint() {
+        bed.write(path, &content);
+    }
+    bed.ok(["put", "epoch_1"]);
+    bed.ok(["put", "epoch_1/model.safetensors", "single.bin"]);
+    let name = bed.bucket().name();
+    let listed = String::from_utf8(s5cmd::run(bed.bucket(), &["ls", &format!("s3://{name}/*")])).unwrap();
+    for (path, content) in checkpoint() {
+        let to = bed.path("theirs").join(path);
+        s5cmd::run(bed.bucket(), &["cp", "--raw", &format!("s3://{name}/{path}"), to.to_str().unwrap()]);
+        assert!(bed.read(&format!("theirs/{path}")) == content, "{path}");
+        assert!(listed.contains(path), "{path} in {listed}");
+    }
+    let single = s5cmd::run(bed.bucket(), &["cat", &format!("s3://{name}/single.bin")]);
+    assert!(single == checkpoint()[0].1);
+}
+
+#[test]
+fn we_read_what_s5cmd_wrote() {
+    let bed = bed::minio();
+    let name = bed.bucket().name();
+    for (path, content) in checkpoint() {
+        bed.write(&format!("theirs/{path}"), &content);
+    }
+    let from = format!("{}/", bed.path("theirs/epoch_1").display());
+    s5cmd::run(bed.bucket(), &["cp", "--part-size", "5", &from, &format!("s3://{name}/epoch_1/")]);
+    for (path, content) in checkpoint() {
+        bed.ok(["get", path, "file"]);
+        assert!(bed.read("file") == content, "{path}");
+    }
+    let refused = bed.run(["get", "epoch_1"]);
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.stderr.contains("--unverified"), "{refused:?}");
+    bed.ok(["get", "--unverified", "epoch_1"]);
+    bed.assert_same_tree("epoch_1", "theirs/epoch_1");
+    bed.assert_nothing_left();
+}
