@@ -95,3 +95,26 @@ fn we_read_what_s5cmd_wrote() {
     bed.assert_same_tree("epoch_1", "theirs/epoch_1");
     bed.assert_nothing_left();
 }
+
+#[test]
+fn a_file_that_another_tool_replaced_is_noticed() {
+    let bed = minio();
+    bed.write("run/a.bin", &[1; 100]);
+    bed.write("run/b.bin", &[2; 200]);
+    bed.ok(["put", "run"]);
+    bed.write("other.bin", &vec![7; 100]);
+    let other = bed.path("other.bin");
+    s5cmd::run(bed.bucket(), &["cp", other.to_str().unwrap(), &bed.uri("run/a.bin")]);
+    let said = bed.run(["get", "run", "back"]);
+    assert_eq!(said.code, Some(6), "{}", said.stderr);
+    assert!(!bed.path("back").exists(), "a checkpoint that does not verify never appears");
+
+    s5cmd::run(bed.bucket(), &["rm", &bed.uri("run/a.bin")]);
+    let listed = bed.ok(["--json", "ls"]).json_lines();
+    assert_eq!(
+        (&listed[0]["state"], &listed[0]["why"]),
+        (&"damaged".into(), &"'a.bin' is missing or has another size".into())
+    );
+    assert_eq!(bed.run(["get", "run", "back"]).code, Some(6));
+    bed.assert_nothing_left();
+}

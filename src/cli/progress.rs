@@ -181,6 +181,9 @@ impl Progress {
     }
 }
 
+/// A first retry is told only to whom waits longer than this.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
         match event {
@@ -196,7 +199,7 @@ impl Observer for Progress {
                 if self.output.is_json() {
                     let message = error.to_string();
                     self.output.event(&Object::Retry { action, key, r#try: next, delay_seconds: seconds, message });
-                } else if *tries > 1 || self.verbose {
+                } else if *tries > 1 || self.verbose || self.started.elapsed() > PATIENCE {
                     self.output.warning(&format!("{error}; trying again in {seconds:.1} s (try {next})"));
                 }
             }

@@ -14,24 +14,29 @@ pub(super) struct Failure {
     pub(super) error: Error,
     /// The server may have done what was asked: the connection broke, time ran out, or it failed inside.
     pub(super) maybe_done: bool,
-    /// No connection was made.
-    pub(super) no_connection: bool,
+    /// Nothing came from the server: no connection was made, or it kept silent.
+    pub(super) no_contact: bool,
 }
 
 impl Failure {
     /// The server has done nothing, or nothing was sent.
     pub(super) fn definite(error: Error) -> Self {
-        Failure { error, maybe_done: false, no_connection: false }
+        Failure { error, maybe_done: false, no_contact: false }
     }
 
     /// Whether the server has done it is open.
     pub(super) fn unknown(error: Error) -> Self {
-        Failure { error, maybe_done: true, no_connection: false }
+        Failure { error, maybe_done: true, no_contact: false }
+    }
+
+    /// The server kept silent.
+    pub(super) fn unanswered(error: Error) -> Self {
+        Failure { error, maybe_done: true, no_contact: true }
     }
 
     /// No connection was made.
     pub(super) fn not_sent(error: Error) -> Self {
-        Failure { error, maybe_done: false, no_connection: true }
+        Failure { error, maybe_done: false, no_contact: true }
     }
 
     pub(super) fn code(&self) -> &str {
@@ -152,7 +157,7 @@ pub(super) fn explain(answer: &Answer, details: &Details, asked: Asked<'_>) -> F
     let error = if again && error.retry() == Retryable::No { error.retryable(retry_after(answer)) } else { error };
     // A write that fails inside a 200 may have happened as well.
     let maybe_done = (broken && !throttled) || status.is_success();
-    Failure { error, maybe_done, no_connection: false }
+    Failure { error, maybe_done, no_contact: false }
 }
 
 /// The server asks to slow down and has done nothing.

@@ -108,7 +108,7 @@ impl Learnt {
 
     /// Gives up sooner at an endpoint that has never answered.
     pub(super) fn count_contact(&self, mut failure: Failure) -> Failure {
-        if failure.no_connection && !self.has_answered.load(Ordering::Relaxed) {
+        if failure.no_contact && !self.has_answered.load(Ordering::Relaxed) {
             let failed = self.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
             if failed >= FIRST_CONTACT_TRIES {
                 self.failed_contacts.store(0, Ordering::Relaxed);

@@ -66,7 +66,7 @@ impl Client {
                 outcome.map_err(|error| network::explain(error, &site, self.runtime.connect_timeout))
             }
             error = moving.silence(self.runtime.stall_timeout, self.runtime.first_byte_timeout) => {
-                Err(Failure::unknown(error))
+                Err(Failure::unanswered(error))
             }
         };
         if let Some(error) = moving.take_failure() {
