@@ -98,7 +98,7 @@ fn we_read_what_s5cmd_wrote() {
 
 #[test]
 fn a_file_that_another_tool_replaced_is_noticed() {
-    let bed = minio();
+    let bed = bed::minio();
     bed.write("run/a.bin", &[1; 100]);
     bed.write("run/b.bin", &[2; 200]);
     bed.ok(["put", "run"]);
