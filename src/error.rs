@@ -36,6 +36,8 @@ pub enum ErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retryable {
     No,
+    /// Not by this call: it was tried often enough.
+    Later,
     /// After the usual backoff, or no earlier than `after` where the server said so.
     Yes {
         after: Option<Duration>,
@@ -158,6 +160,13 @@ impl Error {
     #[must_use]
     pub(crate) fn retryable(mut self, after: Option<Duration>) -> Self {
         self.0.retryable = Retryable::Yes { after };
+        self
+    }
+
+    #[must_use]
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
+    pub(crate) fn retryable_later(mut self) -> Self {
+        self.0.retryable = Retryable::Later;
         self
     }
 

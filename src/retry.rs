@@ -74,8 +74,10 @@ where
             }
             Err(error) => error.action(action).on(key),
         };
-        let Retryable::Yes { after } = error.retry() else {
-            return Err(error.after_tries(tries));
+        let after = match error.retry() {
+            Retryable::Yes { after } => after,
+            Retryable::Later => return Err(gave_up(error).after_tries(tries)),
+            Retryable::No => return Err(error.after_tries(tries)),
         };
         if tries > config.retries || !config.retry_budget.take() {
             return Err(gave_up(error).after_tries(tries));

@@ -102,7 +102,7 @@ fn a_file_that_another_tool_replaced_is_noticed() {
     bed.write("run/a.bin", &[1; 100]);
     bed.write("run/b.bin", &[2; 200]);
     bed.ok(["put", "run"]);
-    bed.write("other.bin", &vec![7; 100]);
+    bed.write("other.bin", &[7; 100]);
     let other = bed.path("other.bin");
     s5cmd::run(bed.bucket(), &["cp", other.to_str().unwrap(), &bed.uri("run/a.bin")]);
     let said = bed.run(["get", "run", "back"]);

@@ -112,7 +112,7 @@ impl Learnt {
             let failed = self.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
             if failed >= FIRST_CONTACT_TRIES {
                 self.failed_contacts.store(0, Ordering::Relaxed);
-                failure.error = failure.error.not_retryable();
+                failure.error = failure.error.retryable_later();
             }
         }
         failure
