@@ -284,7 +284,7 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// while it was read, or the store got other bytes.
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored>;
 
-    /// Begins a multipart upload.
+    /// Begins a multipart upload. Not ended by [`RuntimeConfig::cancel`], so that the caller learns its id.
     ///
     /// # Errors
     /// Those of the store.

@@ -16,14 +16,27 @@ use crate::event::HighWater;
 /// Bytes read and handed on at once. Fresh megabyte buffers cost more in page faults than reading the cache twice.
 pub(crate) const PIECE: usize = 256 << 10;
 
+/// Asked before a body's last piece is handed out; an error ends the body instead.
+pub(crate) type Guard = Arc<dyn Fn() -> Result<()> + Send + Sync>;
+
 /// A part's bytes, which can be read again for every try, so that nothing is held in memory for a retry.
 #[derive(Clone, Debug)]
 pub struct PartBody {
     source: Source,
     checksum: Crc64,
     progress: Option<Arc<HighWater>>,
+    guard: Option<HiddenGuard>,
     /// Memory reserved for `source`, given back with the last clone.
     _memory: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+#[derive(Clone)]
+struct HiddenGuard(Guard);
+
+impl std::fmt::Debug for HiddenGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guard")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +49,7 @@ impl PartBody {
     /// A part that lies in memory.
     pub fn from_bytes(bytes: Bytes) -> Self {
         let checksum = Crc64::of(&bytes);
-        PartBody { source: Source::Bytes(bytes), checksum, progress: None, _memory: None }
+        PartBody { source: Source::Bytes(bytes), checksum, progress: None, guard: None, _memory: None }
     }
 
     /// The bytes `offset..offset + len` of a file, read once now for their checksum and once more for each try.
@@ -47,11 +60,23 @@ impl PartBody {
     pub async fn from_file(file: Arc<File>, name: Arc<str>, offset: u64, len: u64) -> Result<Self> {
         let (again, again_name) = (file.clone(), name.clone());
         let checksum = blocking(move || checksum_of(&again, &again_name, offset, len)).await?;
-        Ok(PartBody { source: Source::File { file, name, offset, len }, checksum, progress: None, _memory: None })
+        Ok(PartBody {
+            source: Source::File { file, name, offset, len },
+            checksum,
+            progress: None,
+            guard: None,
+            _memory: None,
+        })
     }
 
     pub(crate) fn with_progress(mut self, progress: Arc<HighWater>) -> Self {
         self.progress = Some(progress);
+        self
+    }
+
+    /// A file is asked `guard` as well before its last piece is handed out.
+    pub(crate) fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = Some(HiddenGuard(guard));
         self
     }
 
@@ -108,6 +133,7 @@ impl PartBody {
                     at: *offset,
                     end: offset + len,
                     digest: Crc64Digest::new(),
+                    guard: self.guard.clone(),
                 };
                 let expected = self.checksum;
                 let pieces = try_unfold(start, move |reader| async move {
@@ -136,6 +162,7 @@ struct Reader {
     at: u64,
     end: u64,
     digest: Crc64Digest,
+    guard: Option<HiddenGuard>,
 }
 
 impl Reader {
@@ -146,6 +173,9 @@ impl Reader {
         self.digest.update(&piece);
         if self.at == self.end && self.digest.value() != expected {
             return Err(changed(&self.name, "it was written to"));
+        }
+        if let Some(HiddenGuard(guard)) = self.guard.as_ref().filter(|_| self.at == self.end) {
+            guard()?;
         }
         Ok((piece.freeze(), self))
     }

@@ -71,6 +71,11 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
+    /// [`concurrency`](Self::concurrency), and never nothing.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.concurrency.max(1)
+    }
+
     /// The defaults, with `STRATA_PART_SIZE`, `STRATA_CONCURRENCY`, `STRATA_MAX_MEMORY`, `STRATA_RETRIES` and
     /// `STRATA_STALL_TIMEOUT` applied where they are set.
     ///

@@ -42,7 +42,7 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(
     unchanged: BoxFuture<'_, Result<()>>,
 ) -> Result<Sent> {
     let Job { key, options, cancel, .. } = job;
-    let upload = store.begin(key, options).await?;
+    let upload = begin(store, job).await?;
     let sending = async {
         let mut receipts = send_parts(store, job, &upload, parts).await?;
         unchanged.await?;
@@ -63,6 +63,24 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(
     outcome
 }
 
+/// Begins the upload. Where that is given up meanwhile, the answer is awaited a little longer: an upload whose id nobody
+/// has learnt could never be aborted.
+async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<UploadId> {
+    let beginning = store.begin(job.key, job.options);
+    tokio::pin!(beginning);
+    tokio::select! {
+        biased;
+        upload = &mut beginning => return upload,
+        () = job.cancel.cancelled() => {}
+    }
+    let late = async {
+        let upload = beginning.await?;
+        store.abort(job.key, &upload).await
+    };
+    let _ = tokio::time::timeout(ABORT_TIMEOUT, late).await;
+    Err(Error::cancelled().action("put").on(job.key))
+}
+
 async fn send_parts<B: StorageBackend + ?Sized>(
     store: &B,
     job: Job<'_>,
@@ -73,7 +91,7 @@ async fn send_parts<B: StorageBackend + ?Sized>(
     loop {
         tokio::select! {
             Some(receipt) = flying.next() => receipts.push(receipt?),
-            part = parts.next(), if !ended && flying.len() < store.runtime().concurrency.max(1) => match part {
+            part = parts.next(), if !ended && flying.len() < store.runtime().in_flight() => match part {
                 Some(part) => flying.push(send_part(store, job, upload, part?)),
                 None => ended = true,
             },
@@ -124,7 +142,7 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
     if plan.parts() == 1 {
         return Ok(put_whole(store, key, &PartBody::from_bytes(data), &options).await?.size);
     }
-    let slots = Semaphore::new(runtime.concurrency);
+    let slots = Semaphore::new(runtime.in_flight());
     let parts = stream::iter(plan.ranges()).map(|(part, range)| {
         let bytes = data.slice(plan::as_indices(&range));
         Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) }.boxed())

@@ -24,7 +24,7 @@ impl PartialFile {
     /// Creates one in the destination's directory, and that directory where it is missing.
     pub(crate) fn create(destination: &Path) -> Result<Self> {
         let directory = make_parent_of(destination)?;
-        let fail = |error| Error::local(format!("write in '{}'", directory.display()), error);
+        let fail = |error| writing(format!("write in '{}'", directory.display()), error);
         let beside = Builder::new()
             .prefix(&prefix_for(destination))
             .suffix(PARTIAL_SUFFIX)
@@ -43,7 +43,7 @@ impl PartialFile {
     /// Whatever fails, the old file keeps its name and content.
     pub(crate) fn commit(self, refuse: bool) -> Result<()> {
         let PartialFile { file, beside, destination } = self;
-        let fail = |error| Error::local(format!("write '{}'", destination.display()), error);
+        let fail = |error| writing(format!("write '{}'", destination.display()), error);
         file.sync_all().map_err(fail)?;
         let renamed = match refuse {
             true => beside.persist_noclobber(&destination),
@@ -72,7 +72,7 @@ impl PartialDirectory {
             .suffix(PARTIAL_SUFFIX)
             .permissions(Permissions::from_mode(0o777))
             .tempdir_in(&directory)
-            .map_err(|error| Error::local(format!("create a directory in '{}'", directory.display()), error))?;
+            .map_err(|error| writing(format!("create a directory in '{}'", directory.display()), error))?;
         Ok(PartialDirectory { beside, destination: destination.to_owned() })
     }
 
@@ -105,6 +105,15 @@ fn exists(destination: &Path) -> Error {
         .hint_is("choose another destination, or leave out --no-clobber to replace it")
 }
 
+/// A failed local write. That something is missing there says nothing of the store.
+fn writing(action: String, error: io::Error) -> Error {
+    let error = Error::local(action, error);
+    match error.kind() {
+        ErrorKind::NotFound => error.kind_is(ErrorKind::LocalIo),
+        _ => error,
+    }
+}
+
 fn prefix_for(destination: &Path) -> String {
     partial_prefix(&destination.file_name().map(|name| name.to_string_lossy()).unwrap_or_default())
 }
@@ -120,7 +129,7 @@ fn make_parent_of(destination: &Path) -> Result<PathBuf> {
                     .hint_is("choose another destination, or move the file away")
                     .caused_by(error)
             }
-            _ => Error::local(action, error),
+            _ => writing(action, error),
         }
     })?;
     Ok(directory)

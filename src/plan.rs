@@ -70,7 +70,7 @@ impl Plan {
     pub fn ranges(self) -> impl Iterator<Item = (Part, Range<u64>)> + Send {
         (1u32..).zip(0..self.parts()).map(move |(number, index)| {
             let offset = index * self.part_size;
-            (Part { number, offset }, offset..self.size.min(offset + self.part_size))
+            (Part { number, offset }, offset..self.size.min(offset.saturating_add(self.part_size)))
         })
     }
 }

@@ -103,8 +103,7 @@ pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>
     }
     let work: Work<'_, Vec<Entry>> =
         Box::new(groups.named.into_iter().map(|(name, found)| describe(store, name, found).boxed()));
-    let mut entries: Vec<Entry> =
-        stream::iter(work).buffer_unordered(store.runtime().concurrency.max(1)).try_concat().await?;
+    let mut entries: Vec<Entry> = stream::iter(work).buffer_unordered(store.runtime().in_flight()).try_concat().await?;
     entries.extend(groups.plain.into_iter().cloned().map(Entry::File));
     entries.sort_by(|a, b| a.name().cmp(b.name()));
     Ok(entries)
@@ -164,13 +163,16 @@ impl<'a> Groups<'a> {
         Groups { named, plain: Vec::new() }
     }
 
-    /// An object belongs to the innermost name above it.
+    /// An object belongs to the innermost checkpoint above it.
     fn assign(&mut self, object: &'a ObjectMeta) {
         if key::check(&object.key).is_err() && object.key.split('/').any(|part| part == key::RESERVED_DIRECTORY) {
             return;
         }
+        // A committed checkpoint above it is what it belongs to, even where an unfinished put lies between.
         let above: Vec<&str> = key::ancestors(&object.key).collect();
-        match above.iter().rev().find(|name| self.named.contains_key(*name)) {
+        let committed = |name: &&&str| self.named.get(**name).is_some_and(|group| group.manifest.is_some());
+        let innermost = above.iter().rev().find(committed);
+        match innermost.or_else(|| above.iter().rev().find(|name| self.named.contains_key(*name))) {
             Some(name) => self.named.entry(name).or_default().objects.push(object),
             None => self.plain.push(object),
         }

@@ -9,7 +9,7 @@ use crate::retry;
 use crate::transfer::object_at;
 
 use super::manifest::{MAX_BYTES, Manifest};
-use super::marker::{Marker, MarkerState};
+use super::marker::Marker;
 
 /// What stands at a name.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
         false => None,
     };
     objects.retain(|object| key::check(&object.key).is_ok());
-    let being_put = marker.is_some_and(|marker| marker.state != MarkerState::Committed);
-    if objects.is_empty() && !being_put {
+    let being_put = marker.as_ref().is_some_and(Marker::is_unfinished);
+    if objects.is_empty() && marker.is_none() {
         return Err(Error::new(ErrorKind::NotFound, "it does not exist")
             .action("find")
             .on(name)

@@ -149,17 +149,19 @@ async fn fetch_one(
     let file = match file {
         Wanted::Bare { .. } => {
             let meta = transfer.store().head(&key).await?;
-            let expected = Expected::object(&meta, transfer.plan_for(meta.size)?);
+            let expected = Expected::object(&meta, transfer.ranges_of(meta.size));
             return transfer.fetch(&key, &expected, &to, &options).await;
         }
         Wanted::Listed(file) => file,
     };
     let plan = Plan::existing(file.size, file.part_size);
     let missing = |error: Error| match error.kind() {
-        ErrorKind::NotFound => Error::new(ErrorKind::Integrity, "the manifest lists it, but it is not in the store")
-            .action("get")
-            .on(&*key)
-            .hint_is("the checkpoint is damaged: take another; strata-ckpt ls shows their states"),
+        ErrorKind::NotFound if error.code() != Some("NoSuchBucket") => {
+            Error::new(ErrorKind::Integrity, "the manifest lists it, but it is not in the store")
+                .action("get")
+                .on(&*key)
+                .hint_is("the checkpoint is damaged: take another; strata-ckpt ls shows their states")
+        }
         _ => error,
     };
     // A file of one range is pinned by its checksum; the ranges of a larger one must come from one object.

@@ -1,7 +1,7 @@
 //! Many files at once, as one piece of work: the first failure gives the others up, and they clean up before it is told.
 
 use futures::future::BoxFuture;
-use futures::{StreamExt, stream};
+use futures::stream::{FuturesUnordered, StreamExt};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::Transfer;
@@ -12,11 +12,17 @@ pub(crate) type Work<'a, T> = Box<dyn Iterator<Item = BoxFuture<'a, Result<T>>> 
 
 /// Runs `work` to its end, at most the store's concurrency at once, in order of the results' arrival. `group` is the
 /// [`Transfer::group`] that every item moves its bytes with; it is given up when one of them fails.
-pub(crate) async fn all<'a, T>(group: &Transfer, work: Work<'a, T>) -> Result<Vec<T>> {
-    let mut running = stream::iter(work).buffer_unordered(group.store().runtime().concurrency.max(1));
+pub(crate) async fn all<'a, T>(group: &Transfer, mut work: Work<'a, T>) -> Result<Vec<T>> {
+    let limit = group.store().runtime().in_flight();
+    let mut running = FuturesUnordered::new();
     let mut done = Vec::new();
     let mut failed: Option<Error> = None;
-    while let Some(outcome) = running.next().await {
+    loop {
+        while running.len() < limit && !group.is_given_up() {
+            let Some(next) = work.next() else { break };
+            running.push(next);
+        }
+        let Some(outcome) = running.next().await else { break };
         match outcome {
             Ok(value) => done.push(value),
             Err(error) => {
@@ -25,7 +31,12 @@ pub(crate) async fn all<'a, T>(group: &Transfer, work: Work<'a, T>) -> Result<Ve
             }
         }
     }
-    failed.map_or(Ok(done), Err)
+    match failed {
+        Some(error) => Err(error),
+        // Given up from outside between two items.
+        None if group.is_given_up() => Err(Error::cancelled()),
+        None => Ok(done),
+    }
 }
 
 /// The files that were given up because of another say nothing new.

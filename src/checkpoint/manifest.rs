@@ -16,7 +16,7 @@ use crate::transfer::Put;
 pub const FORMAT: &str = "strata-checkpoint";
 /// The version that this crate writes and the newest that it reads.
 pub const VERSION: u32 = 1;
-/// The largest manifest that is read, in bytes: room for about 100,000 files of one part.
+/// The largest manifest that is read and written, in bytes: room for some 300,000 files of one part.
 pub const MAX_BYTES: u64 = 64 << 20;
 
 /// What a committed checkpoint consists of, and who wrote it.
@@ -96,6 +96,13 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
+    /// As large in JSON as the entry of a file that will be put.
+    pub(crate) fn planned(path: String, size: u64, part_size: u64, parts: usize) -> Self {
+        let parts = vec![Crc64::EMPTY; parts];
+        let etag = Some("\"00000000000000000000000000000000-00000\"".to_owned());
+        FileEntry::new(path, &Put { size, checksum: Crc64::EMPTY, part_size, parts, etag, moved: true })
+    }
+
     pub(crate) fn new(path: String, put: &Put) -> Self {
         let parts = match put.parts.len() {
             0 | 1 => String::new(),
@@ -154,7 +161,14 @@ impl Manifest {
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let failed = |error| Error::new(ErrorKind::Other, "the manifest cannot be written as JSON").caused_by(error);
-        serde_json::to_vec_pretty(self).map_err(failed)
+        let json = serde_json::to_vec(self).map_err(failed)?;
+        match json.len() as u64 <= MAX_BYTES {
+            true => Ok(json),
+            false => {
+                Err(Error::invalid(format!("its manifest would have {} bytes, more than {MAX_BYTES}", json.len()))
+                    .hint_is("put it as several checkpoints, or pack small files together"))
+            }
+        }
     }
 
     /// Reads a manifest that may come from anybody: paths stay inside the checkpoint, nothing overlaps or overflows.
@@ -187,6 +201,10 @@ impl Manifest {
                 return Err(bad(format!("names '{shown}' twice")));
             }
             total = total.checked_add(file.size).ok_or_else(|| bad("has sizes that no store can hold".to_owned()))?;
+            // No offset beyond fits a system call.
+            if file.size > i64::MAX as u64 || file.part_size > i64::MAX as u64 {
+                return Err(bad(format!("gives '{shown}' a size that no store can hold")));
+            }
             if file.part_size == 0 {
                 return Err(bad(format!("gives '{shown}' parts of no size")));
             }
@@ -242,10 +260,15 @@ mod tests {
         assert_eq!(refused(&manifest(&["a", "a"])), "the manifest names 'a' twice");
         assert_eq!(refused(&manifest(&["a", "a/b"])), "the manifest names 'a' as a file and as a directory");
         let mut huge = manifest(&["a", "b"]);
-        for file in &mut huge.files {
-            (file.size, file.part_size) = (u64::MAX - 1, u64::MAX);
+        for (size, part_size) in [(u64::MAX, 1 << 63), (u64::MAX - 1, u64::MAX), (5, u64::MAX)] {
+            (huge.files[0].size, huge.files[0].part_size) = (size, part_size);
+            assert_eq!(refused(&huge), "the manifest gives 'a' a size that no store can hold");
         }
-        assert_eq!(refused(&huge), "the manifest has sizes that no store can hold");
+        let mut many = manifest(&["a", "b", "c"]);
+        for file in &mut many.files {
+            (file.size, file.part_size) = (i64::MAX as u64, i64::MAX as u64);
+        }
+        assert_eq!(refused(&many), "the manifest has sizes that no store can hold");
         let mut newer = manifest(&["a"]);
         newer.version = 2;
         assert_eq!(refused(&newer), "the manifest is of version 2; this program reads version 1");

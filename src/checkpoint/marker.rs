@@ -21,7 +21,7 @@ pub(crate) struct Marker {
     pub(crate) writer: Writer,
     /// RFC 3339 in UTC.
     pub(crate) since: String,
-    /// Paths below the name that the writer puts or removes.
+    /// Paths below the name that the writer puts, has put, or removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<String>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Marker {
 pub(crate) enum MarkerState {
     /// Files are being put; there is no manifest yet.
     Putting,
-    /// The manifest was written; the marker says nothing any more.
+    /// The manifest was written. The names serve where it is lost.
     Committed,
     /// The manifest is removed first, then the files, then this marker.
     Removing,
@@ -50,11 +50,16 @@ impl Marker {
 
     /// Writes the marker of `name`, over the one that is there.
     pub(crate) async fn write(&self, store: &dyn StorageBackend, name: &str) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self)
+        let json = serde_json::to_vec(self)
             .map_err(|error| Error::new(ErrorKind::Other, "the marker cannot be written as JSON").caused_by(error))?;
         let body = PartBody::from_bytes(Bytes::from(json));
         multipart::put_whole(store, &Marker::key(name), &body, &WriteOptions::replace()).await?;
         Ok(())
+    }
+
+    /// A put or a removal that is going on or was interrupted.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.state != MarkerState::Committed
     }
 
     /// The marker of `name`, `None` where there is none.

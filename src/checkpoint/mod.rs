@@ -1,5 +1,6 @@
 //! What a checkpoint is: a directory of files that becomes visible at once, by its manifest, which is written last.
 
+mod again;
 mod catalog;
 mod filter;
 mod find;
@@ -9,6 +10,7 @@ pub mod manifest;
 mod marker;
 mod put;
 mod remove;
+mod surroundings;
 mod walk;
 
 pub use catalog::{CheckpointEntry, Entry, Member, State, latest, list};

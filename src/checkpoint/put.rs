@@ -1,6 +1,6 @@
 //! A directory into the store: files under their own names, many at once, then the manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -12,13 +12,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
 use crate::multipart;
-use crate::transfer::{Overwrite, SourceFile, Transfer, object_at, refuse_clash};
+use crate::transfer::{Overwrite, SourceFile, Transfer, object_at};
 
+use super::again::{committed_by, put_again};
 use super::filter::{Filter, is_marker};
 use super::find::read_manifest;
 use super::group;
 use super::manifest::{FileEntry, Manifest, Writer};
 use super::marker::{Marker, MarkerState};
+use super::surroundings::look_around;
 use super::walk::{Member, walk};
 
 /// How a directory is put.
@@ -43,7 +45,7 @@ pub struct CheckpointPut {
     pub moved_files: u64,
     /// Bytes that were sent.
     pub moved_bytes: u64,
-    /// False where the same checkpoint was committed before.
+    /// False where the same checkpoint was committed before; files that the store had lost since were sent again.
     pub committed: bool,
 }
 
@@ -63,16 +65,14 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
 
     let store = &**transfer.store();
     if let Some(manifest) = read_manifest(store, name).await? {
-        return match options.overwrite == Overwrite::Replace && is_same(transfer, &manifest, &members, options).await? {
-            true => Ok(all),
-            false => Err(committed_by(name, &manifest)),
-        };
+        return put_again(transfer, name, &manifest, &members, options).await;
     }
+    refuse_unreadable(transfer, name, &members, options)?;
     let existing = look_around(store, name, &members).await?;
 
     let writer = Writer::this_process();
-    let paths = members.iter().map(|member| member.path.clone()).collect();
-    Marker::new(MarkerState::Putting, writer.clone(), paths).write(store, name).await?;
+    let names = names_of(store, name, &members).await?;
+    Marker::new(MarkerState::Putting, writer.clone(), names.clone()).write(store, name).await?;
 
     // Trainers' own markers go last, after everything that they vouch for.
     let (last, first): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| is_marker(&member.path));
@@ -93,7 +93,7 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     }
     let manifest = Manifest::new(writer.clone(), options.meta.clone(), entries);
     commit(transfer, name, &manifest).await?;
-    Marker::new(MarkerState::Committed, writer, Vec::new()).write(store, name).await?;
+    Marker::new(MarkerState::Committed, writer, names).write(store, name).await?;
     transfer.tell(&Event::Committed { key: name, files: moved.files, bytes: moved.bytes });
     Ok(moved)
 }
@@ -108,39 +108,30 @@ async fn members_of(source: &Path, name: &str, options: &PutCheckpoint) -> Resul
     }
 }
 
-/// What is under the name already, after making sure that nothing of it clashes with the members.
-async fn look_around(
-    store: &dyn StorageBackend,
-    name: &str,
-    members: &[Member],
-) -> Result<HashMap<String, ObjectMeta>> {
-    let below = format!("{name}/");
-    let clash = refuse_clash(store, name);
-    let (objects, object, ()) = futures::try_join!(store.list(&below), object_at(store, name), clash)?;
-    let refuse = |what: String| {
-        Err(Error::new(ErrorKind::Exists, what)
-            .action("put")
-            .on(name)
-            .hint_is("choose another key, or remove what is there first: strata-ckpt ls shows it"))
-    };
-    if object.is_some() {
-        return refuse("it is a file in the store, not a directory".to_owned());
-    }
-    let manifest = key::manifest_of("");
-    let existing: HashMap<String, ObjectMeta> =
-        objects.into_iter().filter_map(|object| Some((object.key.strip_prefix(&below)?.to_owned(), object))).collect();
-    if let Some(inner) = existing.keys().find_map(|path| path.strip_suffix(&manifest)) {
-        return refuse(format!("the checkpoint '{below}{inner}' lies inside it"));
-    }
+/// Fails before the first byte where a file needs more parts than the store takes, or the manifest would be larger than
+/// what is read.
+fn refuse_unreadable(transfer: &Transfer, name: &str, members: &[Member], options: &PutCheckpoint) -> Result<()> {
+    let mut files = Vec::with_capacity(members.len());
     for member in members {
-        let as_directory = format!("{}/", member.path);
-        let clash = existing.keys().find(|path| path.starts_with(&as_directory)).map(|_| member.path.as_str());
-        let clash = clash.or_else(|| key::ancestors(&member.path).find(|ancestor| existing.contains_key(*ancestor)));
-        if let Some(clash) = clash {
-            return refuse(format!("'{below}{clash}' is a file on one side and a directory on the other"));
-        }
+        let key = || format!("{name}/{}", member.path);
+        let plan = transfer.plan_for(member.size).map_err(|error| error.action("put").on(key()))?;
+        let parts = usize::try_from(plan.parts()).unwrap_or(usize::MAX);
+        files.push(FileEntry::planned(member.path.clone(), member.size, plan.part_size(), parts));
     }
-    Ok(existing)
+    let manifest = Manifest::new(Writer::this_process(), options.meta.clone(), files);
+    manifest.to_json().map_err(|error| error.action("put").on(name)).map(|_| ())
+}
+
+/// What will be under the name when all goes well, and what an earlier put may have left there.
+async fn names_of(store: &dyn StorageBackend, name: &str, members: &[Member]) -> Result<Vec<String>> {
+    let earlier = match Marker::read(store, name).await {
+        Ok(marker) => marker.map(|marker| marker.files).unwrap_or_default(),
+        // A marker that is not valid names nothing; it is replaced.
+        Err(error) if error.kind() == ErrorKind::Integrity => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let names: BTreeSet<String> = members.iter().map(|member| member.path.clone()).chain(earlier).collect();
+    Ok(names.into_iter().collect())
 }
 
 async fn put_member(
@@ -163,31 +154,6 @@ async fn put_member(
     Ok((FileEntry::new(member.path.clone(), &put), put.moved))
 }
 
-/// Whether the committed checkpoint has exactly these files and this content.
-async fn is_same(
-    transfer: &Transfer,
-    manifest: &Manifest,
-    members: &[Member],
-    options: &PutCheckpoint,
-) -> Result<bool> {
-    let paths = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
-    if !paths.eq(members.iter().map(|member| (member.path.as_str(), member.size))) {
-        return Ok(false);
-    }
-    if !options.meta.is_empty() && options.meta != manifest.meta {
-        return Ok(false);
-    }
-    for (file, member) in manifest.files.iter().zip(members) {
-        let source = SourceFile::open(&member.local).await?;
-        let (_, checksum) = source.checksums(transfer.plan_for(source.size)?, crate::transfer::threads()).await?;
-        if checksum != file.crc64nvme {
-            return Ok(false);
-        }
-        transfer.tell(&Event::FileDone { key: &file.path, bytes: file.size, moved: false });
-    }
-    Ok(true)
-}
-
 /// Writes the manifest where none is. This is the moment in which the checkpoint appears.
 async fn commit(transfer: &Transfer, name: &str, manifest: &Manifest) -> Result<()> {
     let body = PartBody::from_bytes(Bytes::from(manifest.to_json()?));
@@ -208,12 +174,4 @@ fn same_content(a: &Manifest, b: &Manifest) -> bool {
         manifest.files.iter().map(|file| (file.path.clone(), file.size, file.crc64nvme)).collect()
     };
     content(a) == content(b)
-}
-
-fn committed_by(name: &str, manifest: &Manifest) -> Error {
-    let Manifest { created, writer, .. } = manifest;
-    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}", writer.host))
-        .action("put the checkpoint")
-        .on(name)
-        .hint_is(format!("put under another name, or remove it first: strata-ckpt rm {name}"))
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use futures::FutureExt;
 
+use crate::backend::StorageBackend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::transfer::{Transfer, is_committed};
@@ -74,35 +75,57 @@ enum Removal {
 
 async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
     let store = &**transfer.store();
-    match find(store, name).await {
-        Ok(Found::File(object)) => {
-            refuse_member(transfer, name).await?;
-            Ok(Removal::File { bytes: object.size })
-        }
+    let found = match find(store, name).await {
+        Ok(Found::Directory { objects, .. }) => match Marker::read(store, name).await? {
+            Some(marker) => Removal::Checkpoint { files: named_and_there(store, name, marker.files).await? },
+            None => return Err(no_checkpoint(name, objects.len())),
+        },
+        Ok(Found::File(object)) => Removal::File { bytes: object.size },
         Ok(Found::Checkpoint(manifest)) => {
-            Ok(Removal::Checkpoint { files: manifest.files.into_iter().map(|file| (file.path, file.size)).collect() })
+            // What an earlier put left under the name, and what this one put.
+            let marker = Marker::read(store, name).await.unwrap_or_default();
+            let mut named: HashSet<String> =
+                marker.map(|marker| marker.files).unwrap_or_default().into_iter().collect();
+            named.retain(|path| manifest.files.iter().all(|file| file.path != *path));
+            let mut files: Vec<(String, u64)> = manifest.files.into_iter().map(|file| (file.path, file.size)).collect();
+            if !named.is_empty() {
+                files.extend(named_and_there(store, name, named).await?);
+            }
+            Removal::Checkpoint { files }
         }
-        Ok(Found::Directory { objects, being_put: true }) => {
-            // Only what the marker names is ours; anything else under the name is somebody's data.
-            let named = Marker::read(store, name).await?.map(|marker| marker.files).unwrap_or_default();
-            let named: HashSet<String> = named.into_iter().collect();
-            let below = format!("{name}/");
-            let there = objects.into_iter().filter_map(|object| {
-                let path = object.key.strip_prefix(&below)?.to_owned();
-                named.contains(&path).then_some((path, object.size))
-            });
-            Ok(Removal::Checkpoint { files: there.collect() })
+        // A manifest that is not valid names nothing, but the marker does.
+        Err(error) if error.kind() == ErrorKind::Integrity => {
+            let named = Marker::read(store, name).await.unwrap_or_default().map(|marker| marker.files);
+            Removal::Checkpoint { files: named_and_there(store, name, named.unwrap_or_default()).await? }
         }
-        Ok(Found::Directory { objects, .. }) => Err(Error::new(
-            ErrorKind::NotFound,
-            format!("it is no checkpoint but a directory of {} files", objects.len()),
-        )
+        Err(error) => return Err(error),
+    };
+    refuse_member(transfer, name).await?;
+    Ok(found)
+}
+
+/// Those of the named files that are there, with their sizes. Anything else under the name is somebody's data, and so is
+/// what belongs to a checkpoint that was committed inside.
+async fn named_and_there(
+    store: &dyn StorageBackend,
+    name: &str,
+    named: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, u64)>> {
+    let named: HashSet<String> = named.into_iter().collect();
+    let below = format!("{name}/");
+    let manifest = key::manifest_of("");
+    let objects = store.list(&below).await?;
+    let paths = || objects.iter().filter_map(|object| Some((object.key.strip_prefix(&below)?, object.size)));
+    let inner: HashSet<&str> = paths().filter_map(|(path, _)| path.strip_suffix(&manifest)).collect();
+    let ours = |path: &str| named.contains(path) && !key::ancestors(path).any(|ancestor| inner.contains(ancestor));
+    Ok(paths().filter(|(path, _)| ours(path)).map(|(path, size)| (path.to_owned(), size)).collect())
+}
+
+fn no_checkpoint(name: &str, files: usize) -> Error {
+    Error::new(ErrorKind::NotFound, format!("it is no checkpoint but a directory of {files} files"))
         .action("remove")
         .on(name)
-        .hint_is("name the files to remove; strata-ckpt ls --files shows them")),
-        // A manifest that is not valid names nothing that could be removed with it.
-        Err(error) => Err(error),
-    }
+        .hint_is("name the files to remove; strata-ckpt ls --files shows them")
 }
 
 async fn refuse_member(transfer: &Transfer, key: &str) -> Result<()> {

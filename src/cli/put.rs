@@ -63,7 +63,8 @@ async fn send(context: &Context, location: &Location, source: &Source, key: &str
             let put = checkpoint::put(&transfer, path, key, &options).await?;
             let checkpoint::CheckpointPut { files, bytes, moved_files, moved_bytes, committed } = put;
             let tally = Tally { files, bytes, moved_files, moved_bytes };
-            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed: committed });
+            let changed = committed || moved_files > 0;
+            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed });
         }
         Source::File(path) => transfer.put_file(path, key, overwrite).await?,
         Source::Stdin => {

@@ -30,7 +30,8 @@ pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptio
             ("x-amz-checksum-type", "FULL_OBJECT".to_owned()),
         ],
         root: Some("InitiateMultipartUploadResult"),
-        runtime: client.runtime.clone(),
+        // Who gives up meanwhile still has to abort what the server began.
+        runtime: RuntimeConfig { cancel: CancellationToken::new(), ..client.runtime.clone() },
     };
     let input = CreateMultipartUploadRequest {
         bucket: client.bucket.clone(),

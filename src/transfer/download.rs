@@ -58,7 +58,7 @@ impl Transfer {
     pub async fn get_file(&self, key: &str, destination: &Path, options: &GetOptions) -> Result<Got> {
         key::check(key)?;
         let meta = self.store().head(key).await?;
-        let expected = Expected::object(&meta, self.plan_for(meta.size)?);
+        let expected = Expected::object(&meta, self.ranges_of(meta.size));
         self.tell(&Event::Planned { files: 1, bytes: meta.size });
         self.fetch(key, &expected, destination, options).await
     }
@@ -75,18 +75,30 @@ impl Transfer {
             return Ok(got);
         }
         self.check_verifiable(key, expected, options)?;
-        let fetching = self.fetch_new(key, expected, destination, options.overwrite);
-        tokio::select! {
-            biased;
-            got = fetching => got,
-            () = self.cancel.cancelled() => Err(Error::cancelled().action("get").on(key)),
-        }
+        self.fetch_new(key, expected, destination, options.overwrite).await
     }
 
     async fn fetch_new(&self, key: &str, expected: &Expected, to: &Path, overwrite: Overwrite) -> Result<Got> {
+        if self.is_given_up() {
+            return Err(Error::cancelled().action("get").on(key));
+        }
         let destination = to.to_owned();
+        // Awaited whatever happens meanwhile, as is the commit: a thread that is left alone with them would make or
+        // rename a file after everybody else has cleaned up.
         let partial = blocking(move || PartialFile::create(&destination)).await?;
         let target = &Target { file: partial.file().clone(), name: to.to_string_lossy().into() };
+        let checksum = self.unless_given_up("get", key, self.fetch_ranges(key, expected, target)).await?;
+        if expected.checksum.is_some_and(|theirs| theirs != checksum) {
+            return Err(mismatch(key));
+        }
+        blocking(move || partial.commit(overwrite == Overwrite::Refuse)).await?;
+        let size = expected.plan.size();
+        self.tell(&Event::FileDone { key, bytes: size, moved: true });
+        Ok(Got { size, checksum, verified: expected.checksum.is_some(), moved: true })
+    }
+
+    /// Fetches every range into the target; the checksum of the whole.
+    async fn fetch_ranges(&self, key: &str, expected: &Expected, target: &Target) -> Result<Crc64> {
         let sums: Vec<(Crc64, u64)> = stream::iter(expected.plan.ranges())
             .map(|(part, range)| {
                 async move {
@@ -96,17 +108,10 @@ impl Transfer {
                 }
                 .boxed()
             })
-            .buffered(self.store().runtime().concurrency)
+            .buffered(self.store().runtime().in_flight())
             .try_collect()
             .await?;
-        let checksum = sums.iter().fold(Crc64::EMPTY, |whole, (sum, len)| whole.combine(*sum, *len));
-        if expected.checksum.is_some_and(|theirs| theirs != checksum) {
-            return Err(mismatch(key));
-        }
-        blocking(move || partial.commit(overwrite == Overwrite::Refuse)).await?;
-        let size = expected.plan.size();
-        self.tell(&Event::FileDone { key, bytes: size, moved: true });
-        Ok(Got { size, checksum, verified: expected.checksum.is_some(), moved: true })
+        Ok(sums.iter().fold(Crc64::EMPTY, |whole, (sum, len)| whole.combine(*sum, *len)))
     }
 
     /// What a get would answer if the destination has the content already.
@@ -135,7 +140,8 @@ impl Transfer {
         let Some(theirs) = expected.checksum.filter(|_| kind.is_file() && there.len() == expected.plan.size()) else {
             return Ok(None);
         };
-        let ours = checksum_of_file(destination, expected.plan).await;
+        let ours = checksum_of_file(destination, expected.plan);
+        let ours = self.unless_given_up("get", key, ours).await;
         if !ours.is_ok_and(|ours| ours == theirs) {
             return Ok(None);
         }

@@ -6,6 +6,7 @@ mod source;
 mod stream;
 mod upload;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::StorageBackend;
 use crate::checksum::Crc64;
+use crate::error::{Error, Result};
 use crate::event::Event;
 
 pub(crate) use download::Expected;
@@ -32,7 +34,7 @@ pub struct Transfer {
 impl Transfer {
     /// Transfers with the store's own [`RuntimeConfig`](crate::RuntimeConfig).
     pub fn new(store: Arc<dyn StorageBackend>) -> Self {
-        let slots = Arc::new(Semaphore::new(store.runtime().concurrency.max(1)));
+        let slots = Arc::new(Semaphore::new(store.runtime().in_flight()));
         let cancel = store.runtime().cancel.clone();
         Transfer { store, slots, cancel }
     }
@@ -50,6 +52,24 @@ impl Transfer {
     /// Gives up all files of this group.
     pub(crate) fn give_up(&self) {
         self.cancel.cancel();
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Ends `work` when this group is given up. Only for work that leaves nothing behind when it is dropped.
+    pub(crate) async fn unless_given_up<T>(
+        &self,
+        action: &str,
+        key: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::cancelled().action(action).on(key)),
+            outcome = work => outcome,
+        }
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::body::{self, blocking};
+use crate::body::{self, Guard, blocking};
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -61,15 +61,20 @@ impl SourceFile {
 
     /// Fails if the file is no longer the one that was opened.
     pub(crate) async fn check_unchanged(&self) -> Result<()> {
+        let guard = self.guard();
+        blocking(move || guard()).await
+    }
+
+    /// [`check_unchanged`](Self::check_unchanged) for a thread that may block.
+    pub(crate) fn guard(&self) -> Guard {
         let (path, name, stamp) = (self.path.clone(), self.name.clone(), self.stamp);
-        blocking(move || match std::fs::metadata(&path) {
+        Arc::new(move || match std::fs::metadata(&path) {
             Ok(now) if Stamp::of(&now) == stamp => Ok(()),
             Ok(now) if Stamp::of(&now).inode != stamp.inode => Err(body::changed(&name, "another file took its place")),
             Ok(_) => Err(body::changed(&name, "it was written to")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(body::changed(&name, "it was removed")),
             Err(error) => Err(Error::local(format!("read '{name}'"), error)),
         })
-        .await
     }
 
     /// The checksums of the parts and of the whole, read on `threads` threads.

@@ -79,13 +79,13 @@ impl Transfer {
     {
         key::check(key)?;
         let meta = self.store().head(key).await?;
-        let expected = Expected::object(&meta, self.plan_for(meta.size)?);
+        let expected = Expected::object(&meta, self.ranges_of(meta.size));
         self.check_verifiable(key, &expected, options)?;
         self.tell(&Event::Planned { files: 1, bytes: expected.plan.size() });
         let max_memory = self.store().runtime().max_memory.max(MEMORY_UNIT);
         let range_size = expected.plan.part_size().min(max_memory);
         let ahead = usize::try_from(max_memory / range_size).unwrap_or(usize::MAX);
-        let ahead = ahead.clamp(1, self.store().runtime().concurrency);
+        let ahead = ahead.clamp(1, self.store().runtime().in_flight());
         let ranges = Plan::existing(expected.plan.size(), range_size).ranges().filter(|(_, range)| !range.is_empty());
         let mut pieces = stream::iter(ranges)
             .map(|(_, range)| self.fetch_bytes(key, range, expected.pin.as_deref()).boxed())

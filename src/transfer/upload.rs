@@ -7,6 +7,7 @@ use futures::{FutureExt, StreamExt, stream};
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
 use crate::checksum::Crc64;
+use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::key;
@@ -52,7 +53,7 @@ impl Transfer {
             return Ok(None);
         }
         let plan = self.plan_for(source.size)?;
-        let (parts, ours) = source.checksums(plan, threads()).await?;
+        let (parts, ours) = self.unless_given_up("put", key, source.checksums(plan, threads())).await?;
         source.check_unchanged().await?;
         if ours != *theirs {
             return Ok(None);
@@ -81,14 +82,15 @@ impl Transfer {
     }
 
     async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
-        let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-        let body = self.part_body(source, 0, source.size).await?;
-        let sending = multipart::put_whole(&**self.store(), key, &body, options);
-        tokio::select! {
-            biased;
-            sent = sending => sent,
-            () = self.cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
-        }
+        let sending = async {
+            let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+            let body = self.part_body(source, 0, source.size).await?.guarded(source.guard());
+            if body.is_empty() {
+                source.check_unchanged().await?;
+            }
+            multipart::put_whole(&**self.store(), key, &body, options).await
+        };
+        self.unless_given_up("put", key, sending).await
     }
 
     async fn send_parts(
@@ -112,6 +114,15 @@ impl Transfer {
         Ok(body.with_progress(progress))
     }
 
+    /// How an object that is there is read: in ranges, of which there may be any number.
+    pub(crate) fn ranges_of(&self, size: u64) -> Plan {
+        match self.store().runtime().part_size {
+            PartSize::Auto => Plan::existing(size, DEFAULT_PART_SIZE),
+            PartSize::Fixed(bytes) => Plan::existing(size, bytes),
+        }
+    }
+
+    /// How a file is sent, within the store's limits.
     pub(crate) fn plan_for(&self, size: u64) -> Result<Plan> {
         Plan::new(size, self.store().runtime().part_size, &self.store().capabilities())
     }

@@ -1,0 +1,87 @@
+//! A put onto a committed checkpoint: the same content is confirmed, file by file, and what the store has lost or spoilt
+//! since is sent again; other content is refused.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::transfer::{Overwrite, SourceFile, Transfer, object_at};
+
+use super::group;
+use super::manifest::{FileEntry, Manifest};
+use super::put::{CheckpointPut, PutCheckpoint};
+use super::walk::Member;
+
+/// Makes sure that the store holds what `manifest` says, which is what `members` are.
+///
+/// # Errors
+/// [`ErrorKind::Exists`] when they are not, or under [`Overwrite::Refuse`].
+pub(super) async fn put_again(
+    transfer: &Transfer,
+    name: &str,
+    manifest: &Manifest,
+    members: &[Member],
+    options: &PutCheckpoint,
+) -> Result<CheckpointPut> {
+    let listed = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
+    let same_names = listed.eq(members.iter().map(|member| (member.path.as_str(), member.size)));
+    let same_meta = options.meta.is_empty() || options.meta == manifest.meta;
+    if options.overwrite == Overwrite::Refuse || !same_names || !same_meta {
+        return Err(committed_by(name, manifest));
+    }
+    let there = transfer.store().list(&format!("{name}/")).await?;
+    let there: HashMap<&str, u64> = there.iter().map(|object| (object.key.as_str(), object.size)).collect();
+    let group = transfer.group();
+    let work = manifest
+        .files
+        .iter()
+        .zip(members)
+        .map(|(file, member)| confirm_member(&group, name, manifest, file, member, &there).boxed());
+    let sent = group::all(&group, Box::new(work)).await?;
+    Ok(CheckpointPut {
+        files: manifest.files.len() as u64,
+        bytes: manifest.total_bytes(),
+        moved_files: sent.iter().filter(|bytes| bytes.is_some()).count() as u64,
+        moved_bytes: sent.iter().flatten().sum(),
+        committed: false,
+    })
+}
+
+/// The bytes that had to be sent, if any.
+async fn confirm_member(
+    transfer: &Transfer,
+    name: &str,
+    manifest: &Manifest,
+    file: &FileEntry,
+    member: &Member,
+    there: &HashMap<&str, u64>,
+) -> Result<Option<u64>> {
+    let key = format!("{name}/{}", file.path);
+    let source = SourceFile::open(&member.local).await?;
+    let (_, ours) = source.checksums(transfer.ranges_of(source.size), crate::transfer::threads()).await?;
+    source.check_unchanged().await?;
+    if ours != file.crc64nvme {
+        return Err(committed_by(name, manifest));
+    }
+    let object = match there.get(key.as_str()).is_some_and(|size| *size == file.size) {
+        true => object_at(&**transfer.store(), &key).await?,
+        false => None,
+    };
+    if object.is_some_and(|object| object.checksum == Some(ours)) {
+        transfer.tell(&Event::FileDone { key: &key, bytes: file.size, moved: false });
+        return Ok(None);
+    }
+    transfer.send(&source, &key, Overwrite::Replace).await?;
+    Ok(Some(file.size))
+}
+
+/// Another put was first, or came with other content.
+pub(super) fn committed_by(name: &str, manifest: &Manifest) -> Error {
+    let Manifest { created, writer, .. } = manifest;
+    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}", writer.host))
+        .action("put the checkpoint")
+        .on(name)
+        .hint_is(format!("put under another name, or remove it first: strata-ckpt rm {name}"))
+}
