@@ -261,4 +261,14 @@ mod tests {
         keep.as_file().set_len(5).unwrap();
         assert_eq!(collect(&body).await.unwrap_err().kind(), ErrorKind::Integrity);
     }
+
+    #[tokio::test]
+    async fn a_guard_is_asked_before_the_last_piece() {
+        let (_keep, file) = file_of(&vec![7; 2 * PIECE]);
+        let guard: Guard = Arc::new(|| Err(changed("model.bin", "it grew")));
+        let body = PartBody::from_file(file, "model.bin".into(), 0, 2 * PIECE as u64).await.unwrap().guarded(guard);
+        let mut pieces = body.pieces();
+        assert!(pieces.next().await.unwrap().is_ok());
+        assert_eq!(pieces.next().await.unwrap().unwrap_err().kind(), ErrorKind::Integrity);
+    }
 }

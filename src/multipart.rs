@@ -182,3 +182,93 @@ fn confirm(key: &str, size: u64, checksum: Crc64, stored: &Stored) -> Result<()>
     .on(key)
     .hint_is("the object is not what was sent: run the same command again, and have the store checked"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::backend::{Capabilities, ListPage, ObjectBody, ObjectMeta};
+    use crate::config::RuntimeConfig;
+
+    /// Answers a begin only when it is told to.
+    #[derive(Debug, Default)]
+    struct SlowToBegin {
+        runtime: RuntimeConfig,
+        asked: Notify,
+        answer: Notify,
+        aborted: Mutex<Vec<UploadId>>,
+    }
+
+    fn never<T>() -> Result<T> {
+        Err(Error::new(ErrorKind::Other, "not asked for in this test"))
+    }
+
+    #[async_trait]
+    impl StorageBackend for SlowToBegin {
+        fn runtime(&self) -> &RuntimeConfig {
+            &self.runtime
+        }
+        fn capabilities(&self) -> Capabilities {
+            Capabilities { part_size: 1..=u64::MAX, max_parts: 10, max_object_size: u64::MAX }
+        }
+        fn uri(&self, path: &str) -> String {
+            path.to_owned()
+        }
+        fn endpoint(&self) -> String {
+            String::new()
+        }
+        async fn delete(&self, _: &str) -> Result<()> {
+            never()
+        }
+        async fn head(&self, _: &str) -> Result<ObjectMeta> {
+            never()
+        }
+        async fn open(&self, _: &str, _: Option<Range<u64>>, _: Option<&str>) -> Result<ObjectBody> {
+            never()
+        }
+        async fn list_page(&self, _: &str, _: Option<&str>) -> Result<ListPage> {
+            never()
+        }
+        async fn put(&self, _: &str, _: &PartBody, _: &WriteOptions) -> Result<Stored> {
+            never()
+        }
+        async fn begin(&self, _: &str, _: &WriteOptions) -> Result<UploadId> {
+            self.asked.notify_one();
+            self.answer.notified().await;
+            Ok(UploadId("late".to_owned()))
+        }
+        async fn put_part(&self, _: &str, _: &UploadId, _: Part, _: &PartBody) -> Result<PartReceipt> {
+            never()
+        }
+        async fn complete(&self, _: &str, _: &UploadId, _: &[PartReceipt], _: &WriteOptions) -> Result<Stored> {
+            never()
+        }
+        async fn abort(&self, _: &str, upload: &UploadId) -> Result<()> {
+            self.aborted.lock().unwrap().push(upload.clone());
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_began_while_it_was_given_up_is_aborted() {
+        let store = SlowToBegin::default();
+        let (options, slots, cancel) = (WriteOptions::replace(), Semaphore::new(1), CancellationToken::new());
+        let job = Job { key: "k", options: &options, slots: &slots, cancel: &cancel };
+        let uploading = upload(&store, job, stream::empty().boxed(), std::future::ready(Ok(())).boxed());
+        let giving_up = async {
+            store.asked.notified().await;
+            cancel.cancel();
+            // The upload has seen it when this is polled again.
+            tokio::task::yield_now().await;
+            store.answer.notify_one();
+        };
+        let (outcome, ()) = tokio::join!(uploading, giving_up);
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(*store.aborted.lock().unwrap(), [UploadId("late".to_owned())]);
+    }
+}

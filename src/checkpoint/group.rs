@@ -46,3 +46,36 @@ fn first_cause(before: Option<Error>, error: Error) -> Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::{LocalStorage, RuntimeConfig};
+
+    #[tokio::test]
+    async fn nothing_more_is_begun_after_a_failure() {
+        let runtime = RuntimeConfig { concurrency: 3, ..RuntimeConfig::default() };
+        let transfer = Transfer::new(Arc::new(LocalStorage::with_config("/nonexistent", runtime)));
+        let (group, begun) = (transfer.group(), AtomicUsize::new(0));
+        let work = (0..100).map(|number| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            async move {
+                match number {
+                    0 => Err(Error::new(ErrorKind::Integrity, "the first failed")),
+                    _ => Err::<(), _>(Error::cancelled()),
+                }
+            }
+            .boxed()
+        });
+        let error = all(&group, Box::new(work)).await.unwrap_err();
+        assert_eq!(error.to_string(), "the first failed", "the others say nothing new");
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
+        assert!(!transfer.is_given_up(), "another group goes on");
+        assert!(all(&group, Box::new(std::iter::once(async { Ok(()) }.boxed()))).await.is_err(), "this one does not");
+    }
+}
