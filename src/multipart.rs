@@ -263,11 +263,11 @@ mod tests {
         let giving_up = async {
             store.asked.notified().await;
             cancel.cancel();
-            // The upload has seen it when this is polled again.
+            // The upload is polled before this is polled again.
             tokio::task::yield_now().await;
             store.answer.notify_one();
         };
-        let (outcome, ()) = tokio::join!(uploading, giving_up);
+        let (outcome, ()) = futures::future::join(uploading, giving_up).await;
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
         assert_eq!(*store.aborted.lock().unwrap(), [UploadId("late".to_owned())]);
     }
