@@ -164,6 +164,7 @@ pub fn parse_concurrency(text: &str) -> Result<usize, String> {
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err(format!("'{text}' is no time at all; write at least 1ms, or leave it out")),
         _ => Err(format!("'{text}' is not a duration; write it like 30s, 2m or 1h")),
     }
 }
@@ -213,9 +214,17 @@ impl Environment {
             }
         };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        for (number, pair) in dotenvy::from_read_iter(bytes).enumerate() {
-            let (name, value) = pair.map_err(|_| {
-                Error::invalid(format!("'{}': variable {} is not of the form NAME=value", path.display(), number + 1))
+        let text = literal_dollars(&String::from_utf8_lossy(bytes));
+        for pair in dotenvy::from_read_iter(text.as_bytes()) {
+            let (name, value) = pair.map_err(|error| {
+                // The error has the line, or its value where that is what is wrong.
+                let bad = match &error {
+                    dotenvy::Error::LineParse(bad, _) => bad.lines().next().unwrap_or_default().trim(),
+                    _ => "",
+                };
+                let at = text.lines().position(|line| !bad.is_empty() && line.trim_end().ends_with(bad));
+                let at = at.map(|index| format!(":{}", index + 1)).unwrap_or_default();
+                Error::invalid(format!("'{}{at}' is not of the form NAME=value", path.display()))
                     .hint_is("quote values that have spaces; the line is not shown because it may hold a secret")
             })?;
             if !value.is_empty() {
@@ -242,6 +251,30 @@ impl Environment {
             if names.first().is_some_and(|name| self.real.contains_key(*name)) { &self.real } else { &self.dotenv };
         names.map(|name| source.get(name).cloned())
     }
+}
+
+/// Secrets have `$` in them, and a file that is parsed and never executed has no variables to expand: every `$` that
+/// dotenvy would expand is escaped. It expands none between single quotes.
+fn literal_dollars(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len());
+    let (mut quote, mut comment, mut before) = (None, false, '\n');
+    for c in text.chars() {
+        let escaped = before == '\\' && quote != Some('\'');
+        match c {
+            '\n' if quote.is_none() => comment = false,
+            '#' if quote.is_none() && before.is_whitespace() => comment = true,
+            '\'' | '"' if !comment && !escaped => match quote {
+                None => quote = Some(c),
+                Some(open) if open == c => quote = None,
+                Some(_) => {}
+            },
+            '$' if !comment && !escaped && quote != Some('\'') => literal.push('\\'),
+            _ => {}
+        }
+        literal.push(c);
+        before = if escaped { ' ' } else { c };
+    }
+    literal
 }
 
 /// Names only: values may be secrets.
@@ -289,6 +322,23 @@ mod tests {
     fn a_bad_variable_is_named() {
         let error = RuntimeConfig::from_environment(&environment(&[("STRATA_PART_SIZE", "tiny")])).unwrap_err();
         assert_eq!(error.to_string(), "STRATA_PART_SIZE: 'tiny' is not a size; write it like 8MiB, 512KiB or 1GiB");
+    }
+
+    #[test]
+    fn a_dotenv_file_is_taken_literally_and_its_bad_line_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(".env");
+        let load = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Environment::default().with_dotenv(&file, true)
+        };
+        let text = "# don't expand\nA=a$ecret\nB=\"b${HOME}$x\"\nC='c$HOME'\nD=d\\$e # it's $HOME\nE=$A\n";
+        let environment = load(text).unwrap();
+        let values = ["A", "B", "C", "D", "E"].map(|name| environment.get(name).unwrap());
+        assert_eq!(values, ["a$ecret", "b${HOME}$x", "c$HOME", "d$e", "$A"]);
+        let error = load("# c\n\nA=1\nB=2\n# x\nFOO=hello world\n").unwrap_err();
+        assert!(error.to_string().contains(".env:6'"), "{error}");
+        assert!(!error.to_string().contains("hello"), "{error}");
     }
 
     #[test]

@@ -28,3 +28,24 @@ fn the_committed_files_are_fresh() {
         );
     }
 }
+
+/// Sourced in a real bash, and asked as the shell asks.
+#[test]
+fn bash_completes_subcommands_flags_and_values() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/strata-ckpt.bash");
+    for (words, expected) in [
+        ("strata-ckpt p", "put"),
+        ("strata-ckpt put --no-c", "--no-clobber"),
+        ("strata-ckpt get --lat", "--latest"),
+        ("strata-ckpt put --color al", "always"),
+        ("strata-ckpt completions pow", "powershell"),
+    ] {
+        let ask = format!(
+            "source '{script}'; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _strata__ckpt strata-ckpt \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; \
+             echo \"${{COMPREPLY[@]}}\""
+        );
+        let told = std::process::Command::new("bash").args(["-c", &ask]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&told.stdout).trim(), expected, "{words}: {told:?}");
+    }
+}

@@ -28,8 +28,12 @@ pub(super) async fn put_again(
     let listed = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
     let same_names = listed.eq(members.iter().map(|member| (member.path.as_str(), member.size)));
     let same_meta = options.meta.is_empty() || options.meta == manifest.meta;
-    if options.overwrite == Overwrite::Refuse || !same_names || !same_meta {
-        return Err(committed_by(name, manifest));
+    if options.overwrite == Overwrite::Refuse {
+        return Err(committed_by(name, manifest, ""));
+    }
+    if !same_names || !same_meta {
+        let how = if same_names { " with other --meta" } else { " with other files" };
+        return Err(committed_by(name, manifest, how));
     }
     let there = transfer.store().list(&format!("{name}/")).await?;
     let there: HashMap<&str, u64> = there.iter().map(|object| (object.key.as_str(), object.size)).collect();
@@ -63,7 +67,8 @@ async fn confirm_member(
     let (_, ours) = source.checksums(transfer.ranges_of(source.size), crate::transfer::threads()).await?;
     source.check_unchanged().await?;
     if ours != file.crc64nvme {
-        return Err(committed_by(name, manifest));
+        let how = format!(" with another '{}'", file.path);
+        return Err(committed_by(name, manifest, &how));
     }
     let object = match there.get(key.as_str()).is_some_and(|size| *size == file.size) {
         true => object_at(&**transfer.store(), &key).await?,
@@ -77,10 +82,10 @@ async fn confirm_member(
     Ok(Some(file.size))
 }
 
-/// Another put was first, or came with other content.
-pub(super) fn committed_by(name: &str, manifest: &Manifest) -> Error {
+/// Another put was first; `how` its content differs.
+pub(super) fn committed_by(name: &str, manifest: &Manifest, how: &str) -> Error {
     let Manifest { created, writer, .. } = manifest;
-    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}", writer.host))
+    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}{how}", writer.host))
         .action("put the checkpoint")
         .on(name)
         .hint_is(format!("put under another name, or remove it first: strata-ckpt rm {name}"))

@@ -50,10 +50,22 @@ impl Marker {
 
     /// Writes the marker of `name`, over the one that is there.
     pub(crate) async fn write(&self, store: &dyn StorageBackend, name: &str) -> Result<()> {
+        self.write_as(store, name, &WriteOptions::replace()).await
+    }
+
+    /// Writes the marker of `name` where none is: of several writers at once, one succeeds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`].
+    pub(crate) async fn create(&self, store: &dyn StorageBackend, name: &str) -> Result<()> {
+        self.write_as(store, name, &WriteOptions::create()).await
+    }
+
+    async fn write_as(&self, store: &dyn StorageBackend, name: &str, options: &WriteOptions) -> Result<()> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::new(ErrorKind::Other, "the marker cannot be written as JSON").caused_by(error))?;
         let body = PartBody::from_bytes(Bytes::from(json));
-        multipart::put_whole(store, &Marker::key(name), &body, &WriteOptions::replace()).await?;
+        multipart::put_whole(store, &Marker::key(name), &body, options).await?;
         Ok(())
     }
 

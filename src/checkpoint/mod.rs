@@ -2,6 +2,7 @@
 
 mod again;
 mod catalog;
+mod fence;
 mod filter;
 mod find;
 mod get;

@@ -15,6 +15,7 @@ use crate::multipart;
 use crate::transfer::{Overwrite, SourceFile, Transfer, object_at};
 
 use super::again::{committed_by, put_again};
+use super::fence::{confirm_ours, overtaken, refuse_live};
 use super::filter::{Filter, is_marker};
 use super::find::read_manifest;
 use super::group;
@@ -71,8 +72,15 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     let existing = look_around(store, name, &members).await?;
 
     let writer = Writer::this_process();
-    let names = names_of(store, name, &members).await?;
-    Marker::new(MarkerState::Putting, writer.clone(), names.clone()).write(store, name).await?;
+    let earlier = earlier_marker(store, name).await?;
+    refuse_live(name, "put the checkpoint", earlier.as_ref())?;
+    let is_first = earlier.is_none();
+    let names = names_of(&members, earlier);
+    let marker = Marker::new(MarkerState::Putting, writer.clone(), names.clone());
+    match is_first {
+        true => marker.create(store, name).await.map_err(|error| overtaken_at_first(name, error))?,
+        false => marker.write(store, name).await?,
+    }
 
     // Trainers' own markers go last, after everything that they vouch for.
     let (last, first): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| is_marker(&member.path));
@@ -91,6 +99,7 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     if members_of(source, name, options).await? != members {
         return Err(changed(&source.to_string_lossy(), "files were written, added or removed").action("put").on(name));
     }
+    confirm_ours(transfer, name, &writer, &entries).await?;
     let manifest = Manifest::new(writer.clone(), options.meta.clone(), entries);
     commit(transfer, name, &manifest).await?;
     Marker::new(MarkerState::Committed, writer, names).write(store, name).await?;
@@ -122,16 +131,28 @@ fn refuse_unreadable(transfer: &Transfer, name: &str, members: &[Member], option
     manifest.to_json().map_err(|error| error.action("put").on(name)).map(|_| ())
 }
 
+fn overtaken_at_first(name: &str, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Exists => overtaken(name, "another put of it began at the same time".to_owned()),
+        _ => error,
+    }
+}
+
+/// What is going on at the name, or what the last put of it named. A marker that is not valid says nothing.
+async fn earlier_marker(store: &dyn StorageBackend, name: &str) -> Result<Option<Marker>> {
+    match Marker::read(store, name).await {
+        Err(error) if error.kind() == ErrorKind::Integrity => {
+            Ok(Some(Marker::new(MarkerState::Committed, Writer::this_process(), Vec::new())))
+        }
+        outcome => outcome,
+    }
+}
+
 /// What will be under the name when all goes well, and what an earlier put may have left there.
-async fn names_of(store: &dyn StorageBackend, name: &str, members: &[Member]) -> Result<Vec<String>> {
-    let earlier = match Marker::read(store, name).await {
-        Ok(marker) => marker.map(|marker| marker.files).unwrap_or_default(),
-        // A marker that is not valid names nothing; it is replaced.
-        Err(error) if error.kind() == ErrorKind::Integrity => Vec::new(),
-        Err(error) => return Err(error),
-    };
+fn names_of(members: &[Member], earlier: Option<Marker>) -> Vec<String> {
+    let earlier = earlier.map(|marker| marker.files).unwrap_or_default();
     let names: BTreeSet<String> = members.iter().map(|member| member.path.clone()).chain(earlier).collect();
-    Ok(names.into_iter().collect())
+    names.into_iter().collect()
 }
 
 async fn put_member(
@@ -162,7 +183,7 @@ async fn commit(transfer: &Transfer, name: &str, manifest: &Manifest) -> Result<
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::Exists => match read_manifest(store, name).await? {
             Some(theirs) if same_content(&theirs, manifest) => Ok(()),
-            Some(theirs) => Err(committed_by(name, &theirs)),
+            Some(theirs) => Err(committed_by(name, &theirs, " with other content")),
             None => Err(error),
         },
         Err(error) => Err(error),

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::transfer::{Transfer, is_committed};
 
+use super::fence::refuse_live;
 use super::find::{Found, find};
 use super::group;
 use super::manifest::Writer;
@@ -77,7 +78,10 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
     let store = &**transfer.store();
     let found = match find(store, name).await {
         Ok(Found::Directory { objects, .. }) => match Marker::read(store, name).await? {
-            Some(marker) => Removal::Checkpoint { files: named_and_there(store, name, marker.files).await? },
+            Some(marker) => {
+                refuse_live(name, "remove", Some(&marker))?;
+                Removal::Checkpoint { files: named_and_there(store, name, marker.files).await? }
+            }
             None => return Err(no_checkpoint(name, objects.len())),
         },
         Ok(Found::File(object)) => Removal::File { bytes: object.size },
@@ -122,7 +126,7 @@ async fn named_and_there(
 }
 
 fn no_checkpoint(name: &str, files: usize) -> Error {
-    Error::new(ErrorKind::NotFound, format!("it is no checkpoint but a directory of {files} files"))
+    Error::new(ErrorKind::NotFound, format!("it is no checkpoint but a directory of plain files ({files})"))
         .action("remove")
         .on(name)
         .hint_is("name the files to remove; strata-ckpt ls --files shows them")

@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use crate::error::{Error, Result};
@@ -44,6 +46,9 @@ pub(crate) fn walk(directory: &Path, name: &str, filter: &Filter) -> Result<Vec<
         };
         let metadata = entry.metadata().map_err(|error| unreadable(directory, error))?;
         refuse_special(entry.path(), &metadata)?;
+        // Told before anything is sent, not when its turn comes.
+        rustix::fs::access(entry.path(), Access::READ_OK)
+            .map_err(|errno| Error::local(format!("read '{}'", entry.path().display()), errno.into()))?;
         key::check(&format!("{name}/{relative}"))?;
         let stamp = Stamp::of(&metadata);
         members.push(Member { path: relative, local: entry.into_path(), size: metadata.size(), stamp });
@@ -66,6 +71,10 @@ fn unreadable(directory: &Path, error: walkdir::Error) -> Error {
         Some(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Error::invalid(format!("'{shown}' is a link to nothing, or was removed meanwhile"))
                 .hint_is("remove it, or leave it out with --exclude")
+        }
+        Some(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            Error::invalid(format!("the link '{shown}' leads back to itself"))
+                .hint_is("remove the link, or leave it out with --exclude")
         }
         Some(error) => Error::local(format!("read '{shown}'"), error),
         None => Error::invalid(format!("'{shown}' cannot be read")),

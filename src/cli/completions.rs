@@ -21,7 +21,11 @@ pub(crate) fn run(output: &Output, args: &CompletionsArgs) -> anyhow::Result<()>
         Format::Powershell => shell(Shell::PowerShell),
         Format::Man => man(&mut bytes).context("cannot make the man page")?,
     }
-    let text = String::from_utf8(bytes).context("what was generated is not UTF-8")?;
+    let mut text = String::from_utf8(bytes).context("what was generated is not UTF-8")?;
+    if args.format == Format::Bash {
+        // clap_complete 4.6 names the subcommands of a program with '-' in its name in two ways, so that none is found.
+        text = text.replace("strata__subcmd__ckpt", "strata__ckpt");
+    }
     Ok(output.text(&text)?)
 }
 

@@ -1,7 +1,6 @@
 //! How a command ends: exit codes, fixed for good, and what stderr says about a failure.
 
 use std::fmt;
-use std::io;
 
 use serde::Serialize;
 use storage::{Error, ErrorKind};
@@ -92,11 +91,6 @@ impl fmt::Display for Several {
 }
 
 impl std::error::Error for Several {}
-
-/// Whether the reader of a stream on our stdout went away, as `head` does: nobody is left to tell.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
-}
 
 #[cfg(test)]
 mod tests {

@@ -106,6 +106,8 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
         max_memory: common.max_memory,
         retries: common.retries,
         stall_timeout: common.stall_timeout,
+        // A server may think for a while before it answers; by default that is RuntimeConfig's minute.
+        first_byte_timeout: common.stall_timeout * 2,
         cancel: CancellationToken::new(),
         observer: progress,
         ..RuntimeConfig::default()
@@ -144,8 +146,6 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
 fn ended(output: &Output, outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let failure = Failure::of(&error);
-    if !exit::is_broken_pipe(&error) || output.is_json() {
-        output.failure(&failure);
-    }
+    output.failure(&failure);
     failure.code.into()
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,6 +34,7 @@ pub(crate) struct Progress {
     mode: Mode,
     verbose: bool,
     started: Instant,
+    warned: Mutex<Option<Instant>>,
     bar: OnceLock<ProgressBar>,
     files: Count,
     bytes: Count,
@@ -64,6 +65,7 @@ impl Progress {
             mode,
             verbose: common.verbose,
             started: Instant::now(),
+            warned: Mutex::new(None),
             bar: OnceLock::new(),
             files: Count::default(),
             bytes: Count::default(),
@@ -148,6 +150,15 @@ impl Progress {
         }
     }
 
+    fn may_warn(&self) -> bool {
+        let Ok(mut warned) = self.warned.lock() else { return true };
+        let may = warned.is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS);
+        if may {
+            *warned = Some(Instant::now());
+        }
+        may
+    }
+
     fn moved(&self, bytes: u64) {
         self.bytes.done.fetch_add(bytes, Relaxed);
         if self.mode == Mode::Bar {
@@ -183,6 +194,8 @@ impl Progress {
 
 /// A first retry is told only to whom waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Many requests fail at once when a server does: without --verbose one retry in this time is told.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(5);
 
 impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
@@ -199,7 +212,7 @@ impl Observer for Progress {
                 if self.output.is_json() {
                     let message = error.to_string();
                     self.output.event(&Object::Retry { action, key, r#try: next, delay_seconds: seconds, message });
-                } else if *tries > 1 || self.verbose || self.started.elapsed() > PATIENCE {
+                } else if self.verbose || (*tries > 1 || self.started.elapsed() > PATIENCE) && self.may_warn() {
                     self.output.warning(&format!("{error}; trying again in {seconds:.1} s (try {next})"));
                 }
             }

@@ -185,7 +185,10 @@ impl Chain {
                     .hint_is("check the credential process or metadata service, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
             }
             other => Error::new(ErrorKind::Denied, format!("no AWS credentials could be loaded {whose}: {}", root(other)))
-                .hint_is("check it with `aws sts get-caller-identity`; for SSO run `aws sso login`"),
+                .hint_is(match self.profile {
+                    Some(_) => "check it with `aws sts get-caller-identity`; for SSO run `aws sso login`",
+                    None => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE; for SSO run `aws sso login`",
+                }),
         };
         described.caused_by(error)
     }

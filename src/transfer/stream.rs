@@ -22,6 +22,9 @@ use super::existing::{object_at, refuse_directory};
 use super::upload::{exists, write_options};
 use super::{GetOptions, Got, Overwrite, Put, Transfer};
 
+/// A stream is cut into no smaller parts, on any store: S3's bound, and enough for a long stream.
+const SMALLEST_PART: u64 = 5 << 20;
+
 /// What memory is counted in, so that any size fits a semaphore's permits.
 const MEMORY_UNIT: u64 = 64 << 10;
 
@@ -132,7 +135,7 @@ impl<'a, R: AsyncRead + Send + Unpin> PartReader<'a, R> {
         };
         // A quarter of the memory: one part is read while others are on their way.
         let allowed = self.transfer.store.capabilities().part_size;
-        let largest = (runtime.max_memory / 4).clamp(*allowed.start(), *allowed.end());
+        let largest = (runtime.max_memory / 4).clamp(SMALLEST_PART.max(*allowed.start()), *allowed.end());
         stream_part_size(number, first.min(largest), largest)
     }
 

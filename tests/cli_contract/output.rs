@@ -83,7 +83,8 @@ fn a_stream_that_is_not_read_to_its_end_is_no_success() {
     let mut first = [0; 10];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(9), ""));
+    let told = "error: cannot write 'f' to the output: broken pipe\n";
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(9), told));
 }
 
 #[test]
