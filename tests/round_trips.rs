@@ -7,6 +7,7 @@ mod support;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use support::bed::{Bed, local, minio};
 
@@ -195,4 +196,33 @@ fn an_interrupted_directory_sends_only_what_is_missing() {
         let put = bed.ok(["--json", "put", "run"]).json_lines();
         assert_eq!((&put[0]["moved_files"], &put[0]["moved_bytes"]), (&1.into(), &1000.into()), "{put:?}");
     });
+}
+
+#[test]
+fn an_interrupted_upload_leaves_nothing() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let bed = minio();
+        let mut child = bed
+            .command(["put", "-", "stream"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // More than one part, and the input stays open: the upload has begun and cannot end.
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&content(2 * PART + 5, 1)).unwrap();
+        while bed.bucket().uploads().is_empty() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains("hint: run the same command again"), "{told}");
+        bed.assert_nothing_left();
+        assert_eq!(bed.stored_keys(), Vec::<String>::new());
+    }
 }

@@ -68,3 +68,60 @@ pub(super) fn overtaken(name: &str, what: String) -> Error {
         "one name takes one put at a time: see what is there (strata-ckpt ls), then run the same command again",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::checkpoint::{PutCheckpoint, put};
+    use crate::event::{Event, Observer};
+    use crate::{LocalStorage, RuntimeConfig};
+
+    /// Writes a file as soon as the first one has been put.
+    struct Meddler(PathBuf);
+
+    impl Observer for Meddler {
+        fn event(&self, event: &Event<'_>) {
+            if matches!(event, Event::FileDone { .. }) {
+                std::fs::write(&self.0, "meddled").unwrap();
+            }
+        }
+    }
+
+    /// The error of a put of `run/a` and `run/b` during which `meddled` is written, and whether it was committed.
+    async fn meddled_with(meddled: &str) -> (Error, bool) {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir(at("run")).unwrap();
+        for file in ["run/a", "run/b"] {
+            std::fs::write(at(file), file).unwrap();
+        }
+        let runtime = RuntimeConfig { observer: Arc::new(Meddler(at(meddled))), ..RuntimeConfig::default() };
+        let transfer = Transfer::new(Arc::new(LocalStorage::with_config(at("store"), runtime)));
+        let outcome = put(&transfer, &at("run"), "run", &PutCheckpoint::default()).await;
+        (outcome.unwrap_err(), Path::new(&at("store/run/.strata/manifest.json")).exists())
+    }
+
+    #[tokio::test]
+    async fn files_that_another_writes_over_are_not_committed() {
+        let (error, committed) = meddled_with("store/run/a").await;
+        assert_eq!((error.kind(), committed), (ErrorKind::Exists, false));
+        assert!(error.to_string().contains("'a' was replaced or removed meanwhile"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_marker_that_another_writes_over_ends_the_put() {
+        let (error, committed) = meddled_with("store/run/.strata/put.json").await;
+        assert_eq!((error.kind(), committed), (ErrorKind::Integrity, false), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_changes_or_grows_is_not_committed() {
+        for meddled in ["run/a", "run/c"] {
+            let (error, committed) = meddled_with(meddled).await;
+            assert_eq!((error.kind(), committed), (ErrorKind::Integrity, false), "{error}");
+        }
+    }
+}
