@@ -27,3 +27,22 @@ fn of_each_command() {
         insta::assert_snapshot!(format!("help_{command}"), help(&[command, "--help"]));
     }
 }
+
+/// Every variable that the help names is explained in `.env.example`, and every one there means something.
+#[test]
+fn every_variable_has_its_example() {
+    let example = include_str!("../.env.example");
+    let helps = [&["--help"][..], &["put", "--help"], &["get", "--help"], &["ls", "--help"], &["rm", "--help"]];
+    let helps: String = helps.iter().map(|arguments| help(arguments)).collect();
+    let words: Vec<&str> = helps.split_whitespace().collect();
+    let named: Vec<&str> =
+        words.windows(2).filter(|pair| pair[0] == "[env:").map(|pair| pair[1].trim_end_matches(']')).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in &named {
+        assert!(example.contains(&format!("{name}=")), "{name} is not in .env.example");
+    }
+    let examples = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
+    for (name, _) in examples.filter(|(name, _)| name.starts_with("STRATA_")) {
+        assert!(named.contains(&name), "{name} of .env.example is no variable");
+    }
+}
