@@ -3,6 +3,7 @@
 //! The trait knows nothing of uploads in progress: begin, put part n, complete with receipts and abort carry all they
 //! need, since only a stateless store can be resumed after a crash.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::time::SystemTime;
@@ -224,19 +225,25 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the store, among them a listing that repeats itself.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        let mut objects = Vec::new();
+        let mut objects: Vec<ObjectMeta> = Vec::new();
+        let mut tokens = HashSet::new();
         let mut next: Option<String> = None;
         loop {
             let page = self.list_page(prefix, next.as_deref()).await?;
+            let goes_on = match (objects.last(), page.objects.last()) {
+                (Some(before), Some(last)) => before.key < last.key,
+                _ => true,
+            };
             objects.extend(page.objects);
             match page.next {
-                None => return Ok(objects),
-                Some(token) if next.as_ref() == Some(&token) => {
-                    return Err(Error::new(ErrorKind::Other, "the server repeats the same page of the listing")
+                None if goes_on => return Ok(objects),
+                Some(token) if goes_on && tokens.insert(token.clone()) => next = Some(token),
+                _ => {
+                    return Err(Error::new(ErrorKind::Other, "the server repeats pages of the listing")
                         .action("list")
-                        .on(prefix));
+                        .on(prefix)
+                        .at(self.endpoint()));
                 }
-                token => next = token,
             }
         }
     }

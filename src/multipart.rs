@@ -13,10 +13,13 @@ use crate::backend::{Part, PartReceipt, StorageBackend, Stored, UploadId, WriteO
 use crate::body::PartBody;
 use crate::checksum::Crc64;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::plan;
 
-/// How long a failed transfer may still take to give its upload up.
-const ABORT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How long a failed transfer may still take to give its upload up, which may be while the server is overloaded.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where somebody waits for the end.
+const ABORT_TIMEOUT_WHEN_CANCELLED: Duration = Duration::from_millis(1_500);
 
 /// One object's way into the store.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +61,25 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(
         () = cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
     };
     if outcome.is_err() {
-        let _ = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, &upload)).await;
+        give_up(store, job, &upload).await;
     }
     outcome
+}
+
+/// Aborts the upload. Where that fails, somebody should know: its parts cost money until a lifecycle rule ends them.
+async fn give_up<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, upload: &UploadId) {
+    let soon = async {
+        store.runtime().cancel.cancelled().await;
+        tokio::time::sleep(ABORT_TIMEOUT_WHEN_CANCELLED).await;
+    };
+    let aborted = tokio::select! {
+        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(job.key, upload)) => matches!(aborted, Ok(Ok(()))),
+        () = soon => false,
+    };
+    if !aborted {
+        let message = format!("the unfinished upload of '{}' could not be aborted and stays in the store", job.key);
+        store.runtime().observer.event(&Event::Warning { message: &message });
+    }
 }
 
 /// Begins the upload. Where that is given up meanwhile, the answer is awaited a little longer: an upload whose id nobody
@@ -77,7 +96,7 @@ async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<Up
         let upload = beginning.await?;
         store.abort(job.key, &upload).await
     };
-    let _ = tokio::time::timeout(ABORT_TIMEOUT, late).await;
+    let _ = tokio::time::timeout(ABORT_TIMEOUT_WHEN_CANCELLED, late).await;
     Err(Error::cancelled().action("put").on(job.key))
 }
 

@@ -276,3 +276,44 @@ fn of_two_puts_at_once_none_succeeds_with_mixed_files() {
         }
     });
 }
+
+#[test]
+fn a_plain_file_inside_a_checkpoint_is_somebodys_own() {
+    both(|bed| {
+        plant(bed, "run/notes.txt", b"notes");
+        committed(bed);
+        fails(bed, &["rm", "run/a.bin"], 8);
+        bed.ok(["rm", "run/notes.txt"]);
+        assert_eq!(state_of(bed, "run"), "complete");
+    });
+}
+
+#[test]
+fn a_put_that_ended_before_its_last_word_is_set_right_by_the_next() {
+    both(|bed| {
+        committed(bed);
+        plant(bed, "run/.strata/put.json", &marker("putting", &["a.bin", "deep/b.bin"]));
+        bed.ok(["put", "run"]);
+        lose(bed, "run/.strata/manifest.json");
+        assert_eq!(state_of(bed, "run"), "damaged", "no longer partial");
+    });
+}
+
+#[test]
+fn what_nothing_names_is_not_removed() {
+    both(|bed| {
+        committed(bed);
+        plant(bed, "run/.strata/manifest.json", b"{ not json");
+        lose(bed, "run/.strata/put.json");
+        fails(bed, &["rm", "run"], 6);
+        bed.ok(["rm", "run/a.bin", "run/deep/b.bin"]);
+        bed.ok(["rm", "run"]);
+        assert_eq!(bed.stored_keys(), Vec::<String>::new());
+
+        committed(bed);
+        plant(bed, "run/.strata/manifest.json", br#"{"format":"strata-checkpoint","version":2}"#);
+        let said = fails(bed, &["rm", "run"], 6);
+        assert!(said.stderr.contains("hint: use a newer strata-ckpt"), "{}", said.stderr);
+        fails(bed, &["get", "run"], 6);
+    });
+}

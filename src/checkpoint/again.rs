@@ -1,16 +1,18 @@
 //! A put onto a committed checkpoint: the same content is confirmed, file by file, and what the store has lost or spoilt
 //! since is sent again; other content is refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::FutureExt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::transfer::{Overwrite, SourceFile, Transfer, object_at};
+use crate::transfer::{Overwrite, SourceFile, Transfer, is_committed, object_at};
 
+use super::fence::overtaken;
 use super::group;
-use super::manifest::{FileEntry, Manifest};
+use super::manifest::{FileEntry, Manifest, Writer};
+use super::marker::{Marker, MarkerState};
 use super::put::{CheckpointPut, PutCheckpoint};
 use super::walk::Member;
 
@@ -24,6 +26,7 @@ pub(super) async fn put_again(
     manifest: &Manifest,
     members: &[Member],
     options: &PutCheckpoint,
+    marker: Option<Marker>,
 ) -> Result<CheckpointPut> {
     let listed = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
     let same_names = listed.eq(members.iter().map(|member| (member.path.as_str(), member.size)));
@@ -44,6 +47,17 @@ pub(super) async fn put_again(
         .zip(members)
         .map(|(file, member)| confirm_member(&group, name, manifest, file, member, &there).boxed());
     let sent = group::all(&group, Box::new(work)).await?;
+    let store = &**transfer.store();
+    if !is_committed(store, name).await? {
+        return Err(overtaken(name, "it was removed meanwhile".to_owned()));
+    }
+    // Of a put that ended between its manifest and its marker, or a removal that never began.
+    if let Some(unfinished) = marker.filter(Marker::is_unfinished) {
+        let names = manifest.files.iter().map(|file| file.path.clone()).chain(unfinished.files);
+        let names: BTreeSet<String> = names.collect();
+        let names = names.into_iter().collect();
+        Marker::new(MarkerState::Committed, Writer::this_process(), names).write(store, name).await?;
+    }
     Ok(CheckpointPut {
         files: manifest.files.len() as u64,
         bytes: manifest.total_bytes(),

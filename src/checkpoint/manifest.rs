@@ -16,6 +16,8 @@ use crate::transfer::Put;
 pub const FORMAT: &str = "strata-checkpoint";
 /// The version that this crate writes and the newest that it reads.
 pub const VERSION: u32 = 1;
+/// The code of the error for a manifest of a newer version.
+pub(crate) const NEWER: &str = "NewerManifest";
 /// The largest manifest that is read and written, in bytes: room for some 300,000 files of one part.
 pub const MAX_BYTES: u64 = 64 << 20;
 
@@ -189,6 +191,7 @@ impl Manifest {
         }
         if head.version != VERSION {
             return Err(bad(format!("is of version {}; this program reads version {VERSION}", head.version))
+                .code_is(NEWER)
                 .hint_is("use a newer strata-ckpt"));
         }
         let manifest: Manifest = serde_json::from_slice(json).map_err(unreadable)?;

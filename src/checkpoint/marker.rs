@@ -83,3 +83,11 @@ impl Marker {
         })
     }
 }
+
+/// What is going on at the name, or what the last put of it named. A marker that is not valid says nothing.
+pub(super) async fn valid_marker(store: &dyn StorageBackend, name: &str) -> Result<Option<Marker>> {
+    match Marker::read(store, name).await {
+        Err(error) if error.kind() == ErrorKind::Integrity => Ok(None),
+        outcome => outcome,
+    }
+}

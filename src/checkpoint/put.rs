@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures::FutureExt;
 
-use crate::backend::{ObjectMeta, StorageBackend, WriteOptions};
+use crate::backend::{ObjectMeta, WriteOptions};
 use crate::body::{PartBody, blocking, changed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -20,9 +20,11 @@ use super::filter::{Filter, is_marker};
 use super::find::read_manifest;
 use super::group;
 use super::manifest::{FileEntry, Manifest, Writer};
-use super::marker::{Marker, MarkerState};
+use super::marker::{Marker, MarkerState, valid_marker};
 use super::surroundings::look_around;
 use super::walk::{Member, walk};
+
+const AT_ONCE: &str = "another put of it began at the same time";
 
 /// How a directory is put.
 #[derive(Clone, Debug, Default)]
@@ -65,16 +67,19 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     transfer.tell(&Event::Planned { files: all.files, bytes: total });
 
     let store = &**transfer.store();
+    let earlier = valid_marker(store, name).await?;
+    refuse_live(name, "put the checkpoint", earlier.as_ref())?;
     if let Some(manifest) = read_manifest(store, name).await? {
-        return put_again(transfer, name, &manifest, &members, options).await;
+        return put_again(transfer, name, &manifest, &members, options, earlier).await;
     }
     refuse_unreadable(transfer, name, &members, options)?;
     let existing = look_around(store, name, &members).await?;
 
     let writer = Writer::this_process();
-    let earlier = earlier_marker(store, name).await?;
-    refuse_live(name, "put the checkpoint", earlier.as_ref())?;
-    let is_first = earlier.is_none();
+    let is_first = earlier.is_none() && !existing.contains_key(&Marker::key("")[1..]);
+    if !is_first && earlier.is_none() && valid_marker(store, name).await?.is_some() {
+        return Err(overtaken(name, AT_ONCE.to_owned()));
+    }
     let names = names_of(&members, earlier);
     let marker = Marker::new(MarkerState::Putting, writer.clone(), names.clone());
     match is_first {
@@ -133,18 +138,8 @@ fn refuse_unreadable(transfer: &Transfer, name: &str, members: &[Member], option
 
 fn overtaken_at_first(name: &str, error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Exists => overtaken(name, "another put of it began at the same time".to_owned()),
+        ErrorKind::Exists => overtaken(name, AT_ONCE.to_owned()),
         _ => error,
-    }
-}
-
-/// What is going on at the name, or what the last put of it named. A marker that is not valid says nothing.
-async fn earlier_marker(store: &dyn StorageBackend, name: &str) -> Result<Option<Marker>> {
-    match Marker::read(store, name).await {
-        Err(error) if error.kind() == ErrorKind::Integrity => {
-            Ok(Some(Marker::new(MarkerState::Committed, Writer::this_process(), Vec::new())))
-        }
-        outcome => outcome,
     }
 }
 

@@ -11,10 +11,10 @@ use crate::key;
 use crate::transfer::{Transfer, is_committed};
 
 use super::fence::refuse_live;
-use super::find::{Found, find};
+use super::find::{Found, find, read_manifest};
 use super::group;
-use super::manifest::Writer;
-use super::marker::{Marker, MarkerState};
+use super::manifest::{NEWER, Writer};
+use super::marker::{Marker, MarkerState, valid_marker};
 
 /// What a removal took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,35 +77,45 @@ enum Removal {
 async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
     let store = &**transfer.store();
     let found = match find(store, name).await {
-        Ok(Found::Directory { objects, .. }) => match Marker::read(store, name).await? {
-            Some(marker) => {
-                refuse_live(name, "remove", Some(&marker))?;
-                Removal::Checkpoint { files: named_and_there(store, name, marker.files).await? }
-            }
-            None => return Err(no_checkpoint(name, objects.len())),
-        },
-        Ok(Found::File(object)) => Removal::File { bytes: object.size },
-        Ok(Found::Checkpoint(manifest)) => {
-            // What an earlier put left under the name, and what this one put.
-            let marker = Marker::read(store, name).await.unwrap_or_default();
-            let mut named: HashSet<String> =
-                marker.map(|marker| marker.files).unwrap_or_default().into_iter().collect();
+        Ok(Found::File(object)) => {
+            refuse_member(store, name).await?;
+            return Ok(Removal::File { bytes: object.size });
+        }
+        Err(error) if error.kind() != ErrorKind::Integrity || error.code() == Some(NEWER) => return Err(error),
+        found => found,
+    };
+    let marker = valid_marker(store, name).await?;
+    refuse_live(name, "remove", marker.as_ref())?;
+    refuse_inner(store, name).await?;
+    let named = marker.map(|marker| marker.files);
+    let files = match (found, named) {
+        (Ok(Found::Checkpoint(manifest)), named) => {
+            // What the manifest names, and what an earlier put left under the name.
+            let mut named: HashSet<String> = named.unwrap_or_default().into_iter().collect();
             named.retain(|path| manifest.files.iter().all(|file| file.path != *path));
             let mut files: Vec<(String, u64)> = manifest.files.into_iter().map(|file| (file.path, file.size)).collect();
             if !named.is_empty() {
                 files.extend(named_and_there(store, name, named).await?);
             }
-            Removal::Checkpoint { files }
+            files
         }
+        (Ok(_), Some(named)) => named_and_there(store, name, named).await?,
+        (Ok(Found::Directory { objects, .. }), None) => return Err(no_checkpoint(name, objects.len())),
         // A manifest that is not valid names nothing, but the marker does.
-        Err(error) if error.kind() == ErrorKind::Integrity => {
-            let named = Marker::read(store, name).await.unwrap_or_default().map(|marker| marker.files);
-            Removal::Checkpoint { files: named_and_there(store, name, named.unwrap_or_default()).await? }
-        }
-        Err(error) => return Err(error),
+        (Err(_), Some(named)) => named_and_there(store, name, named).await?,
+        (Err(error), None) => match store.list(&format!("{name}/")).await?.iter().any(|object| is_plain(&object.key)) {
+            true => {
+                return Err(error.hint_is("nothing says which files are its own: remove them by name, then this again"));
+            }
+            false => Vec::new(),
+        },
+        (Ok(Found::File(object)), None) => vec![(name.to_owned(), object.size)],
     };
-    refuse_member(transfer, name).await?;
-    Ok(found)
+    Ok(Removal::Checkpoint { files })
+}
+
+fn is_plain(key: &str) -> bool {
+    key::check(key).is_ok()
 }
 
 /// Those of the named files that are there, with their sizes. Anything else under the name is somebody's data, and so is
@@ -132,17 +142,38 @@ fn no_checkpoint(name: &str, files: usize) -> Error {
         .hint_is("name the files to remove; strata-ckpt ls --files shows them")
 }
 
-async fn refuse_member(transfer: &Transfer, key: &str) -> Result<()> {
+/// A file that a committed checkpoint consists of is not removed alone.
+async fn refuse_member(store: &dyn StorageBackend, key: &str) -> Result<()> {
     for ancestor in key::ancestors(key) {
-        if is_committed(&**transfer.store(), ancestor).await? {
-            return Err(Error::new(
-                ErrorKind::Exists,
-                format!("it lies inside the committed checkpoint '{ancestor}', which would be damaged"),
-            )
-            .action("remove")
-            .on(key)
-            .hint_is(format!("remove the whole checkpoint: strata-ckpt rm {ancestor}")));
+        let path = &key[ancestor.len() + 1..];
+        // A manifest that is not valid protects nothing.
+        let manifest = match read_manifest(store, ancestor).await {
+            Err(error) if error.kind() == ErrorKind::Integrity && error.code() != Some(NEWER) => None,
+            outcome => outcome?,
+        };
+        if manifest.is_some_and(|manifest| manifest.files.iter().any(|file| file.path == path)) {
+            return Err(damages(ancestor, key));
         }
     }
     Ok(())
+}
+
+/// Whatever lies inside a committed checkpoint may be a part of it.
+async fn refuse_inner(store: &dyn StorageBackend, name: &str) -> Result<()> {
+    for ancestor in key::ancestors(name) {
+        if is_committed(store, ancestor).await? {
+            return Err(damages(ancestor, name));
+        }
+    }
+    Ok(())
+}
+
+fn damages(checkpoint: &str, key: &str) -> Error {
+    Error::new(
+        ErrorKind::Exists,
+        format!("it lies inside the committed checkpoint '{checkpoint}', which would be damaged"),
+    )
+    .action("remove")
+    .on(key)
+    .hint_is(format!("remove the whole checkpoint: strata-ckpt rm {checkpoint}"))
 }

@@ -35,6 +35,7 @@ impl Client {
         details: &Details,
         site: &Arc<Site>,
         credentials: &Credentials,
+        signed_at: SystemTime,
     ) -> bool {
         let code = details.code.as_deref();
         let status = answer.status.as_u16();
@@ -42,13 +43,13 @@ impl Client {
             Some("PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed") => {
                 self.move_to(details.region.as_deref(), site)
             }
-            Some("RequestTimeTooSkewed") => self.learnt.correct_clock(answer),
+            Some("RequestTimeTooSkewed") => self.learnt.correct_clock(answer, signed_at),
             Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired") => {
                 self.identity.renew(credentials).await
             }
             // HEAD gives no code.
             None if matches!(status, 301 | 307 | 308 | 400) && self.move_to(details.region.as_deref(), site) => true,
-            None if status == 403 => self.learnt.correct_clock(answer),
+            None if status == 403 => self.learnt.correct_clock(answer, signed_at),
             None if status == 400 && credentials.session_token().is_some() => self.identity.renew(credentials).await,
             _ => false,
         }
@@ -83,13 +84,14 @@ impl Learnt {
         self.has_answered.store(true, Ordering::Relaxed);
     }
 
-    /// Takes over the server's clock where ours is far off; false where that is not the trouble.
-    fn correct_clock(&self, answer: &Answer) -> bool {
+    /// Takes over the server's clock where it is far from the time that the request was signed with; false where that is
+    /// not the trouble. Another request may have corrected ours meanwhile.
+    fn correct_clock(&self, answer: &Answer, signed_at: SystemTime) -> bool {
         let Some(theirs) = header(&answer.headers, "date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return false;
         };
         let off_by = |a: SystemTime, b: SystemTime| a.duration_since(b).unwrap_or_else(|error| error.duration());
-        if off_by(theirs, self.now()) <= TOLERATED_SKEW {
+        if off_by(theirs, signed_at) <= TOLERATED_SKEW {
             return false;
         }
         let ours = SystemTime::now();

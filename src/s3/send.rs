@@ -22,8 +22,8 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => return Err(Failure::unknown(error.at(self.site().to_string()))),
         };
-        // A HEAD has the object's own content type.
-        if outgoing.method != Method::HEAD && failure::looks_like_html(&answer) {
+        // A HEAD has the object's own content type, and some servers give an empty answer one that means nothing.
+        if outgoing.method != Method::HEAD && !answer.body.is_empty() && failure::looks_like_html(&answer) {
             return Err(Failure::unknown(self.refuse(&answer, &outgoing.method).error.retryable(None)));
         }
         Ok(answer)
@@ -59,7 +59,8 @@ impl Client {
         };
         let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
-        sign(&mut head, &outgoing.body, &credentials, &site.region, self.learnt.now())?;
+        let signed_at = self.learnt.now();
+        sign(&mut head, &outgoing.body, &credentials, &site.region, signed_at)?;
         let (body, moving) = outgoing.body.start(self.runtime.connect_timeout);
         let outcome = tokio::select! {
             outcome = self.transport.send(Request::from_parts(head, body)) => {
@@ -94,7 +95,7 @@ impl Client {
         let details = Details::of(&answer);
         let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
         let mut failure = at_site(failure::explain(&answer, &details, asked));
-        if self.learn(&answer, &details, &site, &credentials).await {
+        if self.learn(&answer, &details, &site, &credentials, signed_at).await {
             failure.error = failure.error.retryable(None);
         }
         Err(failure)

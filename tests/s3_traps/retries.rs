@@ -127,6 +127,37 @@ fn a_clock_that_is_off_is_corrected() {
     });
 }
 
+/// Two requests at once are signed with the wrong time; whichever is refused last must not take that for its own fault.
+#[test]
+fn a_clock_that_is_off_is_corrected_for_requests_at_once() {
+    bounded(async {
+        let theirs = SystemTime::now() + Duration::from_secs(20 * 60);
+        let skewed = Response::error(403, "RequestTimeTooSkewed").header("date", httpdate::fmt_http_date(theirs));
+        let server = Faulty::start([Rule::first(2, Operation::Any, Action::Answer(skewed))]);
+        server.put_object("k", b"content");
+        let store = storage(&server).await;
+        let (one, two) = tokio::join!(store.read("k"), store.read("k"));
+        assert_eq!((one.unwrap(), two.unwrap()), ("content".into(), "content".into()));
+    });
+}
+
+/// OpenStack's gateway gives its empty answers the type of a web page.
+#[test]
+fn an_empty_answer_is_no_web_page() {
+    bounded(async {
+        let typed = Action::change(|response| {
+            if response.body.is_empty() {
+                *response = std::mem::replace(response, Response::new(500)).header("content-type", "text/html");
+            }
+        });
+        let server = Faulty::start([Rule::always(Operation::Any, typed)]);
+        let store = storage(&server).await;
+        store.write("k", bytes(2 * PART)).await.unwrap();
+        store.delete("k").await.unwrap();
+        assert_eq!(server.object("k"), None);
+    });
+}
+
 /// The region that the server names is taken over, once.
 #[test]
 fn a_bucket_in_another_region_is_followed() {
