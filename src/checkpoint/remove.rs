@@ -13,7 +13,7 @@ use crate::transfer::{Transfer, is_committed};
 use super::fence::refuse_live;
 use super::find::{Found, find, read_manifest};
 use super::group;
-use super::manifest::{NEWER, Writer};
+use super::manifest::{Manifest, NEWER, Writer};
 use super::marker::{Marker, MarkerState, valid_marker};
 
 /// What a removal took away.
@@ -74,42 +74,51 @@ enum Removal {
     },
 }
 
+/// What says which files a checkpoint has.
+enum Listed {
+    Committed(Manifest),
+    /// No manifest, and this many objects.
+    Not(usize),
+    /// A manifest that is not valid.
+    Spoilt(Error),
+}
+
 async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
     let store = &**transfer.store();
-    let found = match find(store, name).await {
+    let listed = match find(store, name).await {
         Ok(Found::File(object)) => {
             refuse_member(store, name).await?;
             return Ok(Removal::File { bytes: object.size });
         }
-        Err(error) if error.kind() != ErrorKind::Integrity || error.code() == Some(NEWER) => return Err(error),
-        found => found,
+        Ok(Found::Checkpoint(manifest)) => Listed::Committed(manifest),
+        Ok(Found::Directory { objects, .. }) => Listed::Not(objects.len()),
+        Err(error) if error.kind() == ErrorKind::Integrity && error.code() != Some(NEWER) => Listed::Spoilt(error),
+        Err(error) => return Err(error),
     };
     let marker = valid_marker(store, name).await?;
     refuse_live(name, "remove", marker.as_ref())?;
     refuse_inner(store, name).await?;
-    let named = marker.map(|marker| marker.files);
-    let files = match (found, named) {
-        (Ok(Found::Checkpoint(manifest)), named) => {
+    let files = match (listed, marker.map(|marker| marker.files)) {
+        (Listed::Committed(manifest), named) => {
             // What the manifest names, and what an earlier put left under the name.
             let mut named: HashSet<String> = named.unwrap_or_default().into_iter().collect();
-            named.retain(|path| manifest.files.iter().all(|file| file.path != *path));
+            for file in &manifest.files {
+                named.remove(&file.path);
+            }
             let mut files: Vec<(String, u64)> = manifest.files.into_iter().map(|file| (file.path, file.size)).collect();
             if !named.is_empty() {
                 files.extend(named_and_there(store, name, named).await?);
             }
             files
         }
-        (Ok(_), Some(named)) => named_and_there(store, name, named).await?,
-        (Ok(Found::Directory { objects, .. }), None) => return Err(no_checkpoint(name, objects.len())),
-        // A manifest that is not valid names nothing, but the marker does.
-        (Err(_), Some(named)) => named_and_there(store, name, named).await?,
-        (Err(error), None) => match store.list(&format!("{name}/")).await?.iter().any(|object| is_plain(&object.key)) {
-            true => {
+        (_, Some(named)) => named_and_there(store, name, named).await?,
+        (Listed::Not(files), None) => return Err(no_checkpoint(name, files)),
+        (Listed::Spoilt(error), None) => {
+            if store.list(&format!("{name}/")).await?.iter().any(|object| is_plain(&object.key)) {
                 return Err(error.hint_is("nothing says which files are its own: remove them by name, then this again"));
             }
-            false => Vec::new(),
-        },
-        (Ok(Found::File(object)), None) => vec![(name.to_owned(), object.size)],
+            Vec::new()
+        }
     };
     Ok(Removal::Checkpoint { files })
 }
