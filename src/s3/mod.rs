@@ -19,6 +19,7 @@
 
 mod answer;
 mod client;
+mod codes;
 mod complete;
 mod config;
 mod credentials;
