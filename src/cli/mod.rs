@@ -107,7 +107,7 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
         retries: common.retries,
         stall_timeout: common.stall_timeout,
         // A server may think for a while before it answers; by default that is RuntimeConfig's minute.
-        first_byte_timeout: common.stall_timeout * 2,
+        first_byte_timeout: common.stall_timeout.saturating_mul(2),
         cancel: CancellationToken::new(),
         observer: progress,
         ..RuntimeConfig::default()
