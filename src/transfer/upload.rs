@@ -158,3 +158,40 @@ pub(crate) fn threads() -> usize {
 pub(super) async fn checksum_of_file(path: &Path, plan: Plan) -> Result<Crc64> {
     Ok(SourceFile::open(path).await?.checksums(plan, threads()).await?.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::Observer;
+    use crate::{LocalStorage, RuntimeConfig, StorageBackend};
+
+    /// Appends to the source after it was opened and before it is sent.
+    struct Appender(PathBuf);
+
+    impl Observer for Appender {
+        fn event(&self, event: &Event<'_>) {
+            if matches!(event, Event::Planned { .. }) {
+                std::fs::File::options().append(true).open(&self.0).unwrap().write_all(b"more").unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_of_one_part_that_grows_is_not_stored() {
+        for content in ["", "content"] {
+            let directory = tempfile::tempdir().unwrap();
+            let source = directory.path().join("model.bin");
+            std::fs::write(&source, content).unwrap();
+            let runtime = RuntimeConfig { observer: Arc::new(Appender(source.clone())), ..RuntimeConfig::default() };
+            let store = Arc::new(LocalStorage::with_config(directory.path().join("store"), runtime));
+            let transfer = Transfer::new(store.clone());
+            let error = transfer.put_file(&source, "k", Overwrite::Replace).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+            assert_eq!(store.head("k").await.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+    }
+}
