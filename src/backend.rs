@@ -70,6 +70,8 @@ pub enum Precondition {
     None,
     /// No object is there (`If-None-Match: *`).
     Absent,
+    /// The object with this ETag is there (`If-Match`).
+    Match(String),
 }
 
 /// How an object is written.

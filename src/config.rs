@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub const MIB: u64 = 1 << 20;
 pub const DEFAULT_PART_SIZE: u64 = 8 * MIB;
 /// Connections when nothing fixes their number.
 pub const DEFAULT_CONCURRENCY: usize = 16;
+/// How long a put of a directory may show no sign of life: it shows one three times in this time.
+pub const DEFAULT_CLAIM_EXPIRY: Duration = Duration::from_secs(300);
 
 /// How large the parts of a multipart transfer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,13 @@ pub struct RuntimeConfig {
     pub first_byte_timeout: Duration,
     /// How long a body may pass without a single byte moving. Default: 30 s.
     pub stall_timeout: Duration,
+    /// Where transfers keep what they have done, so that the same one goes on after an interruption: below
+    /// `strata-ckpt/` in this directory. Default: nowhere, so that a failed transfer cleans up and starts over.
+    pub state_dir: Option<PathBuf>,
+    /// Whether to go on where an earlier transfer stopped; otherwise what it left is given up. Default: true.
+    pub resume: bool,
+    /// How long a put of a directory may show no sign of life before another host may take it over. Default: 5 min.
+    pub claim_expiry: Duration,
     /// Retries left to all transfers together.
     pub retry_budget: RetryBudget,
     /// Stops every transfer that runs under this configuration; they clean up and return [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
@@ -63,6 +72,9 @@ impl Default for RuntimeConfig {
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(30),
+            state_dir: None,
+            resume: true,
+            claim_expiry: DEFAULT_CLAIM_EXPIRY,
             retry_budget: RetryBudget::default(),
             cancel: CancellationToken::new(),
             observer: Arc::new(Silent),
@@ -113,6 +125,9 @@ impl fmt::Debug for RuntimeConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("first_byte_timeout", &self.first_byte_timeout)
             .field("stall_timeout", &self.stall_timeout)
+            .field("state_dir", &self.state_dir)
+            .field("resume", &self.resume)
+            .field("claim_expiry", &self.claim_expiry)
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,8 @@ pub mod config;
 mod disk;
 pub mod error;
 pub mod event;
+#[allow(dead_code)]
+mod journal;
 pub mod key;
 mod local;
 mod multipart;

@@ -142,10 +142,20 @@ impl Staging {
         let noted = Note::write(&self.file, &metadata, checksum, &options.token).map_err(failed)?;
         self.file.sync_all().map_err(failed)?;
 
+        // Held until the rename is done: nobody else's comes between the look and it.
+        let _turn = place.take_turn().map_err(failed)?;
+        if let Precondition::Match(etag) = &options.precondition {
+            let there = object::open(place).map(|(_, meta)| meta.etag);
+            match there {
+                Ok(now) if now.as_ref() == Some(etag) => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => return Err(replaced(place)),
+            }
+        }
         let mut from = TempPath::try_from_path(&self.path).map_err(failed)?;
         from.disable_cleanup(true);
         let moved = match options.precondition {
-            Precondition::None => from.persist(place.path()),
+            Precondition::None | Precondition::Match(_) => from.persist(place.path()),
             Precondition::Absent => from.persist_noclobber(place.path()),
         };
         moved.map_err(|error| match error.error.kind() {
@@ -194,4 +204,10 @@ fn check_vacant(place: &Place, precondition: &Precondition) -> Result<()> {
 
 fn exists(place: &Place) -> crate::Error {
     place.error(ErrorKind::Exists, "write", "it is there already").hint_is("choose another key, or allow replacing it")
+}
+
+fn replaced(place: &Place) -> crate::Error {
+    place
+        .error(ErrorKind::Exists, "write", "another object is there already")
+        .hint_is("another writer was faster: look at what is there, then run the same command again")
 }

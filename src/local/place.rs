@@ -107,6 +107,17 @@ impl Place {
         self.root.to_path_buf()
     }
 
+    /// Waits until no other process renames into the key's directory; until the file is closed none does. On file
+    /// systems without locks there are no turns.
+    pub(super) fn take_turn(&self) -> io::Result<Option<fs::File>> {
+        let directory = fs::File::open(self.directory())?;
+        match directory.lock() {
+            Ok(()) => Ok(Some(directory)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.take_turn(),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Makes entries of the key's directories last, from the innermost up to the store's own: one above may be new
     /// and not yet synced by whoever made it. Those that are clean cost next to nothing.
     pub(super) fn sync_directories(&self) -> io::Result<()> {

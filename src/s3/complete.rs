@@ -11,7 +11,7 @@ use quick_xml::escape::escape;
 use super::client::Client;
 use super::failure::Failure;
 use super::payload::Payload;
-use super::put::no_etag;
+use super::put::{add_condition, is_taken, no_etag};
 use super::request::Outgoing;
 use super::settle::{Expected, Found, look, taken};
 use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
@@ -37,9 +37,7 @@ pub(super) async fn complete(
     request.add_header("content-type", "application/xml");
     request.add_header("x-amz-checksum-crc64nvme", &checksum.to_string());
     request.add_header("x-amz-checksum-type", "FULL_OBJECT");
-    if options.precondition == Precondition::Absent {
-        request.add_header("if-none-match", "*");
-    }
+    add_condition(&mut request, &options.precondition);
     let body = Payload::Bytes(list_of_parts(receipts).into());
     let outgoing = &Outgoing::new(request, &client.bucket, Some(body))?;
     let expected = Expected { path, size, checksum, token: &options.token };
@@ -55,7 +53,7 @@ pub(super) async fn complete(
                     )
                     .retryable(None)),
                 },
-                Err(failure) => settle(client, expected, failure).await,
+                Err(failure) => settle(client, expected, &options.precondition, failure).await,
             }
         })
         .await
@@ -73,8 +71,13 @@ async fn send(client: &Client, outgoing: &Outgoing) -> Result<String, Failure> {
 
 /// A failure after which the object may be there all the same: an answer that was lost makes the next try meet
 /// NoSuchUpload, or 412 with a condition.
-async fn settle(client: &Arc<Client>, expected: Expected<'_>, failure: Failure) -> Result<Stored> {
-    let was_taken = failure.code() == "PreconditionFailed";
+async fn settle(
+    client: &Arc<Client>,
+    expected: Expected<'_>,
+    precondition: &Precondition,
+    failure: Failure,
+) -> Result<Stored> {
+    let was_taken = is_taken(&failure, precondition);
     let is_gone = failure.code() == "NoSuchUpload";
     if matches!(failure.code(), "BadDigest" | "XAmzContentChecksumMismatch") {
         // The parts that the server has do not add up to the whole; sending the same list again changes nothing.
@@ -86,6 +89,7 @@ async fn settle(client: &Arc<Client>, expected: Expected<'_>, failure: Failure) 
     match look(client, expected, None).await {
         Ok(Found::Ours(stored)) => Ok(stored),
         Ok(Found::Other) if was_taken => Err(taken()),
+        Ok(Found::Nothing) if was_taken && matches!(precondition, Precondition::Match(_)) => Err(taken()),
         Ok(Found::Nothing) if was_taken => Err(failure.error.retryable(None)),
         Ok(_) => Err(failure.error),
         Err(error) if was_taken || is_gone || error.kind() == ErrorKind::Integrity => Err(error),

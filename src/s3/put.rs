@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rusoto_core::signature::SignedRequest;
+
 use super::answer;
 use super::client::Client;
 use super::failure::Failure;
@@ -21,9 +23,7 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     request.add_header("content-type", "application/octet-stream");
     request.add_header("x-amz-checksum-crc64nvme", &body.checksum().to_string());
     request.add_header("x-amz-meta-strata-token", &options.token);
-    if options.precondition == Precondition::Absent {
-        request.add_header("if-none-match", "*");
-    }
+    add_condition(&mut request, &options.precondition);
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
     let expected = Expected { path, size: body.len(), checksum: body.checksum(), token: &options.token };
     client
@@ -32,13 +32,16 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
                 Ok(stored) => return Ok(stored),
                 Err(failure) => failure,
             };
-            let was_taken = failure.code() == "PreconditionFailed";
+            let was_taken = is_taken(&failure, &options.precondition);
             if !failure.maybe_done && !was_taken {
                 return Err(failure.error);
             }
             match look(client, expected, None).await {
                 Ok(Found::Ours(stored)) => Ok(stored),
                 Ok(Found::Other) if was_taken => Err(taken()),
+                Ok(Found::Nothing) if was_taken && matches!(options.precondition, Precondition::Match(_)) => {
+                    Err(taken())
+                }
                 // It was there a moment ago.
                 Ok(Found::Nothing) if was_taken => Err(failure.error.retryable(None)),
                 Ok(_) => Err(failure.error),
@@ -47,6 +50,24 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
             }
         })
         .await
+}
+
+/// The precondition does not hold. An object that must be there and is gone is answered by 404.
+pub(super) fn is_taken(failure: &Failure, precondition: &Precondition) -> bool {
+    match failure.code() {
+        "PreconditionFailed" => true,
+        "NoSuchKey" => matches!(precondition, Precondition::Match(_)),
+        _ => false,
+    }
+}
+
+/// What must hold at the destination, as headers.
+pub(super) fn add_condition(request: &mut SignedRequest, precondition: &Precondition) {
+    match precondition {
+        Precondition::None => {}
+        Precondition::Absent => request.add_header("if-none-match", "*"),
+        Precondition::Match(etag) => request.add_header("if-match", etag),
+    }
 }
 
 async fn send(client: &Client, outgoing: &Outgoing, body: &PartBody) -> Result<Stored, Failure> {

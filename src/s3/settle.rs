@@ -56,7 +56,7 @@ pub(super) async fn look(client: &Arc<Client>, expected: Expected<'_>, etag: Opt
     Ok(Found::Ours(Stored { size: meta.size, etag: meta.etag, checksum: meta.checksum }))
 }
 
-/// Another object stands where ours must be the first.
+/// What is there is not what the write was to replace.
 pub(super) fn taken() -> Error {
     Error::new(ErrorKind::Exists, "another object is there already").code_is("PreconditionFailed")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use storage::backend::WriteOptions;
+use storage::backend::{Precondition, WriteOptions};
 use storage::body::PartBody;
 use storage::{ErrorKind, StorageBackend};
 
@@ -60,4 +60,43 @@ pub(crate) async fn complete_keeps_its_condition(store: Store) {
     store.abort("k", &upload).await.unwrap();
     assert_eq!(store.read("k").await.unwrap(), content(3, 2));
     assert_eq!(keys(&*store, "").await, ["k"]);
+}
+
+pub(crate) async fn match_replaces_only_what_was_seen(store: Store) {
+    let options =
+        |etag: &str| WriteOptions { precondition: Precondition::Match(etag.to_owned()), ..WriteOptions::replace() };
+    let body = |seed| PartBody::from_bytes(content(100, seed));
+    put(&*store, "k", content(100, 1)).await;
+    let seen = store.head("k").await.unwrap().etag.unwrap();
+    store.put("k", &body(2), &options(&seen)).await.unwrap();
+    let error = store.put("k", &body(3), &options(&seen)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists, "{error}");
+    assert_eq!(store.read("k").await.unwrap(), content(100, 2));
+    store.delete("k").await.unwrap();
+    let error = store.put("k", &body(4), &options(&seen)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Exists, "{error}");
+    assert_eq!(keys(&*store, "").await, Vec::<String>::new());
+}
+
+pub(crate) async fn complete_replaces_only_what_was_seen(store: Store) {
+    let part = part_size(&*store);
+    let data = content(part + 5, 1);
+    put(&*store, "k", content(3, 2)).await;
+    let seen = store.head("k").await.unwrap().etag.unwrap();
+    for replaced in [true, false] {
+        let options = WriteOptions { precondition: Precondition::Match(seen.clone()), ..WriteOptions::replace() };
+        let upload = store.begin("k", &options).await.unwrap();
+        let mut receipts = Vec::new();
+        for (part, body) in parts(&data, part) {
+            receipts.push(store.put_part("k", &upload, part, &body).await.unwrap());
+        }
+        if replaced {
+            store.complete("k", &upload, &receipts, &options).await.unwrap();
+            assert_eq!(store.read("k").await.unwrap(), data);
+        } else {
+            let error = store.complete("k", &upload, &receipts, &options).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Exists, "{error}");
+            store.abort("k", &upload).await.unwrap();
+        }
+    }
 }

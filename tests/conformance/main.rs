@@ -18,7 +18,8 @@ macro_rules! behaviours {
         behaviours! { $store;
             writing: sizes_around_a_part_come_back, a_whole_object_is_confirmed, a_changed_source_writes_nothing,
                 replaces_whole_while_it_is_read, one_of_many_writers_wins_whole, deletes_as_often_as_asked;
-            conditions: absent_refuses_what_is_there, one_of_many_creators_wins, complete_keeps_its_condition;
+            conditions: absent_refuses_what_is_there, one_of_many_creators_wins, complete_keeps_its_condition,
+                match_replaces_only_what_was_seen, complete_replaces_only_what_was_seen;
             keys: odd_names_are_names, no_key_is_refused_by_every_call;
             listing: prefixes_are_strings, order_is_of_bytes, an_empty_store_lists_nothing;
             reading: ranges_are_exact, ranges_outside_are_refused, a_pin_holds_one_content, what_is_missing_is_not_found;

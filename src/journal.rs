@@ -1,0 +1,396 @@
+//! What a transfer has done, on local disk, so that the same command can go on after any interruption.
+//!
+//! One file a transfer, `STATE/strata-ckpt/journals/HASH.journal`, only ever appended to. A line is the CRC-64/NVME of
+//! its JSON, a space, and the JSON. Reading stops at the first line that is cut or damaged: what was appended after it
+//! is done once more, which is always right. The file is locked while a process works with it.
+//!
+//! A journal is a convenience: one that cannot be written costs a warning, never the transfer.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::Crc64;
+use crate::config::RuntimeConfig;
+use crate::disk::sync_directory;
+use crate::event::{Event, Observer};
+
+/// What this crate writes; another version is not read.
+const VERSION: u32 = 1;
+/// Lines that need not last reach the disk at least this often; until then only a power cut loses them.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The largest journal that is read, in bytes: 10,000 parts take some 2 MiB.
+const LARGEST: u64 = 64 << 20;
+const EXTENSION: &str = "journal";
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    journal: String,
+    version: u32,
+    subject: Vec<String>,
+}
+
+impl Head {
+    fn of(subject: &[String]) -> Self {
+        Head { journal: "strata-ckpt".to_owned(), version: VERSION, subject: subject.to_vec() }
+    }
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "did", rename_all = "lowercase")]
+pub(crate) enum Record {
+    /// A multipart upload was begun, for a source of `size` bytes in parts of `part_size`.
+    Upload { id: String, token: String, size: u64, part_size: u64 },
+    /// A part's first byte was sent.
+    Started { part: u32 },
+    /// The store has a part.
+    Part { part: u32, size: u64, checksum: Crc64, etag: String },
+    /// A download was begun into the file `partial`, of the object with this ETag.
+    Download { partial: PathBuf, size: u64, part_size: u64, etag: Option<String>, checksum: Option<Crc64> },
+    /// A range, by its number from 1, lies in the partial file.
+    Range { range: u32, checksum: Crc64 },
+}
+
+/// The journal of one transfer, locked for this process until it is dropped.
+pub(crate) struct Journal {
+    path: PathBuf,
+    head: Head,
+    observer: Arc<dyn Observer>,
+    state: Mutex<State>,
+    broken: AtomicBool,
+}
+
+struct State {
+    file: File,
+    /// Without a record there is nothing to keep.
+    is_empty: bool,
+    synced: Instant,
+}
+
+impl Journal {
+    /// Opens the journal of the transfer that `subject` names and reads what it did. `None` without a state directory,
+    /// and where another process is at the same transfer. May block.
+    pub(crate) fn open(runtime: &RuntimeConfig, subject: &[String]) -> Option<(Journal, Vec<Record>)> {
+        let directory = directory_of(runtime.state_dir.as_deref()?);
+        let path = directory.join(format!("{}.{EXTENSION}", name_of(subject)));
+        match open_locked(&directory, &path) {
+            Ok(Some(file)) => {
+                let head = Head::of(subject);
+                let mut journal = Journal {
+                    path,
+                    head,
+                    observer: runtime.observer.clone(),
+                    state: Mutex::new(State { file, is_empty: true, synced: Instant::now() }),
+                    broken: AtomicBool::new(false),
+                };
+                let records = journal.replay();
+                Some((journal, records))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                let message = format!(
+                    "progress cannot be kept in '{}' ({error}): an interrupted transfer will start over",
+                    directory.display()
+                );
+                runtime.observer.event(&Event::Warning { message: &message });
+                None
+            }
+        }
+    }
+
+    fn replay(&mut self) -> Vec<Record> {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut text = Vec::new();
+        let read = Read::by_ref(&mut state.file).take(LARGEST).read_to_end(&mut text);
+        let Ok((kept, records)) = read.map(|_| parse(&text, &self.head)) else { return Vec::new() };
+        // What follows the last good line would make the next one unreadable.
+        let cut = state.file.set_len(kept).and_then(|()| state.file.seek(SeekFrom::End(0)));
+        if cut.is_err() {
+            return Vec::new();
+        }
+        state.is_empty = records.is_empty();
+        records
+    }
+
+    /// Forgets everything and begins anew with `first`, which is on the disk when this returns. May block.
+    pub(crate) fn restart(&self, first: &Record) {
+        self.write(|state| {
+            state.file.set_len(0)?;
+            state.file.seek(SeekFrom::Start(0))?;
+            let mut lines = line_of(&self.head)?;
+            lines.extend(line_of(first)?);
+            state.file.write_all(&lines)?;
+            state.is_empty = false;
+            state.file.sync_data()
+        });
+    }
+
+    /// Adds what was done. It survives the end of this process, and a second later that of the machine. May block.
+    pub(crate) fn append(&self, record: &Record) {
+        self.write(|state| {
+            state.file.write_all(&line_of(record)?)?;
+            if state.synced.elapsed() >= SYNC_EVERY {
+                state.file.sync_data()?;
+                state.synced = Instant::now();
+            }
+            Ok(())
+        });
+    }
+
+    /// Makes everything that was appended last. May block.
+    pub(crate) fn flush(&self) {
+        self.write(|state| state.file.sync_data());
+    }
+
+    /// The transfer is done, or will never go on: nothing is kept. May block.
+    pub(crate) fn remove(self) {
+        self.write(|state| {
+            state.is_empty = true;
+            Ok(())
+        });
+    }
+
+    /// A journal that cannot be written is told of once and is not written any more.
+    fn write(&self, work: impl FnOnce(&mut State) -> io::Result<()>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.broken.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = work(&mut state) {
+            self.broken.store(true, Ordering::Relaxed);
+            let message = format!(
+                "progress cannot be written to '{}' ({error}): after an interruption more is sent again",
+                self.path.display()
+            );
+            self.observer.event(&Event::Warning { message: &message });
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.is_empty {
+            // Still locked: nobody else is at it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("path", &self.path).field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// A journal that no process works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Abandoned {
+    pub(crate) path: PathBuf,
+    pub(crate) subject: Vec<String>,
+    pub(crate) records: Vec<Record>,
+}
+
+/// The journals below `state_dir` that no process works with; those that cannot be read are left out. May block.
+pub(crate) fn abandoned(state_dir: &Path) -> Vec<Abandoned> {
+    let Ok(entries) = std::fs::read_dir(directory_of(state_dir)) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<Abandoned> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
+        .filter_map(|path| {
+            let mut file = File::open(&path).ok()?;
+            file.try_lock().ok()?;
+            let mut text = Vec::new();
+            Read::by_ref(&mut file).take(LARGEST).read_to_end(&mut text).ok()?;
+            let head: Head = lines(&text).next().and_then(|(_, json)| serde_json::from_slice(json).ok())?;
+            let records = parse(&text, &Head::of(&head.subject)).1;
+            Some(Abandoned { path, subject: head.subject, records })
+        })
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn directory_of(state_dir: &Path) -> PathBuf {
+    state_dir.join("strata-ckpt").join("journals")
+}
+
+/// Sixteen hexadecimal digits that stand for these strings.
+pub(crate) fn name_of(subject: &[String]) -> String {
+    let joined: Vec<u8> = subject.iter().flat_map(|part| part.bytes().chain([0])).collect();
+    Crc64::of(&joined).to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file, created where it is missing; `None` where another process holds it.
+fn open_locked(directory: &Path, path: &Path) -> io::Result<Option<File>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600).custom_flags(nofollow());
+        let file = options.open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Who held it before may have removed it while we waited to open it.
+        let ours = file.metadata()?;
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                if ours.len() == 0 {
+                    sync_directory(directory)?;
+                }
+                return Ok(Some(file));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn nofollow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
+
+fn line_of(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(value)?;
+    Ok([Crc64::of(&json).to_string().as_bytes(), b" ", &json, b"\n"].concat())
+}
+
+/// The lines that are whole, up to the first that is not; with each, where it ends.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        let line = &rest[..end];
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        let (sum, json) = (&line[..space], &line[space + 1..]);
+        let sum: Crc64 = std::str::from_utf8(sum).ok()?.parse().ok()?;
+        at += end + 1;
+        (Crc64::of(json) == sum).then_some((at, json))
+    })
+}
+
+/// The records behind a head that is `head`, and how many bytes all of it takes; nothing behind another head.
+fn parse(text: &[u8], head: &Head) -> (u64, Vec<Record>) {
+    let mut lines = lines(text);
+    let is_ours = |json: &[u8]| serde_json::from_slice::<Head>(json).is_ok_and(|theirs| theirs == *head);
+    let mut kept = match lines.next() {
+        Some((end, json)) if is_ours(json) => end,
+        _ => return (0, Vec::new()),
+    };
+    let mut records = Vec::new();
+    for (end, json) in lines {
+        let Ok(record) = serde_json::from_slice(json) else { break };
+        records.push(record);
+        kept = end;
+    }
+    (kept as u64, records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn subject() -> Vec<String> {
+        vec!["put".to_owned(), "file:///store/k".to_owned(), "/data/model.bin".to_owned()]
+    }
+
+    fn records() -> Vec<Record> {
+        let upload = Record::Upload { id: "u\n1".to_owned(), token: "t".to_owned(), size: 30, part_size: 10 };
+        let part = |part| Record::Part { part, size: 10, checksum: Crc64::of(&[1]), etag: format!("\"{part}\"") };
+        vec![upload, Record::Started { part: 1 }, part(1), Record::Started { part: 2 }, part(2)]
+    }
+
+    fn runtime(directory: &Path) -> RuntimeConfig {
+        RuntimeConfig { state_dir: Some(directory.to_owned()), ..RuntimeConfig::default() }
+    }
+
+    fn written(runtime: &RuntimeConfig) -> PathBuf {
+        let (journal, before) = Journal::open(runtime, &subject()).unwrap();
+        assert_eq!(before, []);
+        let all = records();
+        journal.restart(&all[0]);
+        all[1..].iter().for_each(|record| journal.append(record));
+        journal.path.clone()
+    }
+
+    #[test]
+    fn what_was_appended_is_there_again_and_locked_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path());
+        written(&runtime);
+        assert_eq!(abandoned(directory.path()).len(), 1);
+        let (journal, again) = Journal::open(&runtime, &subject()).unwrap();
+        assert_eq!(again, records());
+        assert!(Journal::open(&runtime, &subject()).is_none(), "one process at a time");
+        assert!(abandoned(directory.path()).is_empty());
+        journal.append(&Record::Started { part: 3 });
+        drop(journal);
+        let (journal, again) = Journal::open(&runtime, &subject()).unwrap();
+        assert_eq!(again.len(), records().len() + 1);
+        journal.remove();
+        assert_eq!(Journal::open(&runtime, &subject()).unwrap().1, []);
+        assert_eq!(std::fs::read_dir(directory_of(directory.path())).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn of_another_version_or_another_transfer_says_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = runtime(directory.path());
+        let path = written(&runtime);
+        let text = std::fs::read(&path).unwrap();
+        let newer = Head { version: 2, ..Head::of(&subject()) };
+        let others = Head { subject: vec!["put".to_owned()], ..Head::of(&subject()) };
+        for head in [newer, others] {
+            assert_eq!(parse(&[line_of(&head).unwrap(), text.clone()].concat(), &Head::of(&subject())).1, []);
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_written_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(Journal::open(&runtime(&file), &subject()).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_or_a_flip_leaves_a_prefix(cut in any::<proptest::sample::Index>(), flip in any::<proptest::sample::Index>(), bit in 0u8..8) {
+            let head = Head::of(&subject());
+            let mut text = line_of(&head).unwrap();
+            let mut ends = vec![text.len()];
+            for record in records() {
+                text.extend(line_of(&record).unwrap());
+                ends.push(text.len());
+            }
+            let cut = cut.index(text.len() + 1);
+            let whole = ends.iter().filter(|end| **end <= cut).count().saturating_sub(1);
+            prop_assert_eq!(parse(&text[..cut], &head).1, &records()[..whole]);
+
+            let at = flip.index(text.len());
+            let mut flipped = text.clone();
+            flipped[at] ^= 1 << bit;
+            let before = ends.iter().filter(|end| **end <= at).count().saturating_sub(1);
+            let got = parse(&flipped, &head).1;
+            prop_assert!(got == records()[..before] || got == records(), "{got:?}");
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(text in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = parse(&text, &Head::of(&subject()));
+        }
+    }
+}
