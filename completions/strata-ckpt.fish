@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_strata_ckpt_global_optspecs
-    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= part-size= j/concurrency= max-memory= retries= stall-timeout= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
+    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= part-size= j/concurrency= max-memory= retries= stall-timeout= claim-expiry= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
 end
 
 function __fish_strata_ckpt_needs_command
@@ -39,6 +39,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrenc
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
@@ -73,12 +74,14 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l con
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s n -l no-clobber -d 'Fail when KEY exists already'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l no-resume -d 'Start over where an earlier put of the same was interrupted, and give up what it left'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s q -l quiet -d 'Only warnings and errors on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s v -l verbose -d 'Each file and each retry on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l no-progress -d 'No progress on stderr'
@@ -101,12 +104,14 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l con
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s n -l no-clobber -d 'Fail when DST exists already'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l no-resume -d 'Start over where an earlier get of the same was interrupted, and give up what it left'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l latest -d 'Get the complete checkpoint with the highest number, epoch_10 before epoch_9'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l unverified -d 'Get a directory that has no manifest as it is listed, unless a put is going on there'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l require-checksum -d 'Fail where the store holds no checksum to verify against'
@@ -130,6 +135,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l conc
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
@@ -156,6 +162,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l conc
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
@@ -182,6 +189,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l deadline -d 'Give the whole command up after so long' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l env-file -d 'File of variables to read in place of ./.env' -r -F
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''

@@ -88,8 +88,8 @@ impl RuntimeConfig {
         self.concurrency.max(1)
     }
 
-    /// The defaults, with `STRATA_PART_SIZE`, `STRATA_CONCURRENCY`, `STRATA_MAX_MEMORY`, `STRATA_RETRIES` and
-    /// `STRATA_STALL_TIMEOUT` applied where they are set.
+    /// The defaults, with `STRATA_PART_SIZE`, `STRATA_CONCURRENCY`, `STRATA_MAX_MEMORY`, `STRATA_RETRIES`,
+    /// `STRATA_STALL_TIMEOUT` and `STRATA_CLAIM_EXPIRY` applied where they are set, and [`state_dir`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the variable whose value does not parse.
@@ -108,11 +108,19 @@ impl RuntimeConfig {
         apply("STRATA_STALL_TIMEOUT", &mut |config, text| {
             parse_duration(text).map(|time| config.stall_timeout = time)
         })?;
+        apply("STRATA_CLAIM_EXPIRY", &mut |config, text| parse_duration(text).map(|time| config.claim_expiry = time))?;
         apply("STRATA_RETRIES", &mut |config, text| {
             text.parse().map(|n| config.retries = n).map_err(|_| format!("'{text}' is not a whole number"))
         })?;
-        Ok(config)
+        Ok(RuntimeConfig { state_dir: state_dir(environment), ..config })
     }
+}
+
+/// Where the state of programs is kept: `$XDG_STATE_HOME`, else `$HOME/.local/state`
+/// (<https://specifications.freedesktop.org/basedir/latest/>). Relative ones do not count.
+pub fn state_dir(environment: &Environment) -> Option<PathBuf> {
+    let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
 }
 
 impl fmt::Debug for RuntimeConfig {
@@ -331,6 +339,14 @@ mod tests {
     fn an_empty_variable_is_unset() {
         let environment = environment(&[("A", ""), ("B", "b")]);
         assert_eq!(environment.first_of(&["A", "B"]), Some(("B", "b".to_owned())));
+    }
+
+    #[test]
+    fn state_is_kept_where_the_system_says() {
+        let place = |pairs: &[(&str, &str)]| state_dir(&environment(pairs));
+        assert_eq!(place(&[("XDG_STATE_HOME", "/s"), ("HOME", "/h")]), Some("/s".into()));
+        assert_eq!(place(&[("XDG_STATE_HOME", "s"), ("HOME", "/h")]), Some("/h/.local/state".into()));
+        assert_eq!((place(&[("HOME", "h")]), place(&[])), (None, None));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the library tells while it works. It never prints: an [`Observer`] renders these.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -19,6 +18,19 @@ pub enum Event<'a> {
     },
     /// Bytes moved for the first time. A retry never counts the same byte twice, so the sum is a high-water mark.
     Moved {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Bytes that an earlier run moved, that were checked, and that count as done now without having moved.
+    Resumed {
+        /// The key.
+        key: &'a str,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Bytes that went more than once: tries that failed, parts that were given up for being slow, and parts that were
+    /// on their way when an earlier run ended.
+    Again {
         /// Bytes.
         bytes: u64,
     },
@@ -74,28 +86,107 @@ impl Observer for Silent {
     fn event(&self, _: &Event<'_>) {}
 }
 
-/// The high-water mark of one range: tells the observer only of bytes that it has not counted yet.
+/// The high-water mark of one range: tells the observer of each byte once, and of bytes that go again.
 pub(crate) struct HighWater {
-    mark: AtomicU64,
+    mark: Mutex<Mark>,
     observer: Arc<dyn Observer>,
 }
 
+#[derive(Debug, Default)]
+struct Mark {
+    /// Bytes that the observer knows of.
+    counted: u64,
+    /// Bytes that went before, in this run or an earlier one.
+    gone: u64,
+    /// How far the current try has come.
+    at: u64,
+}
+
+#[allow(dead_code)]
 impl HighWater {
+    /// Of a range that nobody has moved yet.
     pub(crate) fn new(observer: Arc<dyn Observer>) -> Arc<Self> {
-        Arc::new(HighWater { mark: AtomicU64::new(0), observer })
+        HighWater::with(observer, Mark::default())
     }
 
-    /// The current try has moved `bytes` of the range.
+    /// Of a range that an earlier run began to move: all of its bytes go again.
+    pub(crate) fn begun_before(observer: Arc<dyn Observer>) -> Arc<Self> {
+        HighWater::with(observer, Mark { gone: u64::MAX, ..Mark::default() })
+    }
+
+    /// Of a range of which the observer was told already: [`Event::Resumed`].
+    pub(crate) fn resumed(observer: Arc<dyn Observer>) -> Arc<Self> {
+        HighWater::with(observer, Mark { counted: u64::MAX, gone: u64::MAX, at: 0 })
+    }
+
+    fn with(observer: Arc<dyn Observer>, mark: Mark) -> Arc<Self> {
+        Arc::new(HighWater { mark: Mutex::new(mark), observer })
+    }
+
+    /// The current try has moved `bytes` of the range. No more than before: it is a new try, from the range's start.
     pub(crate) fn reached(&self, bytes: u64) {
-        let before = self.mark.fetch_max(bytes, Ordering::Relaxed);
-        if bytes > before {
-            self.observer.event(&Event::Moved { bytes: bytes - before });
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = if bytes > mark.at { mark.at } else { 0 };
+        let again = bytes.min(mark.gone).saturating_sub(from);
+        let moved = bytes.saturating_sub(mark.counted);
+        mark.at = bytes;
+        mark.gone = mark.gone.max(bytes);
+        mark.counted = mark.counted.max(bytes);
+        drop(mark);
+        if moved > 0 {
+            self.observer.event(&Event::Moved { bytes: moved });
+        }
+        if again > 0 {
+            self.observer.event(&Event::Again { bytes: again });
         }
     }
 }
 
 impl std::fmt::Debug for HighWater {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HighWater({})", self.mark.load(Ordering::Relaxed))
+        f.debug_struct("HighWater").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Sums(AtomicU64, AtomicU64);
+
+    impl Observer for Sums {
+        fn event(&self, event: &Event<'_>) {
+            match event {
+                Event::Moved { bytes } => self.0.fetch_add(*bytes, Relaxed),
+                Event::Again { bytes } => self.1.fetch_add(*bytes, Relaxed),
+                _ => 0,
+            };
+        }
+    }
+
+    /// What is told as moved, and as moved again.
+    fn told(mark: fn(Arc<dyn Observer>) -> Arc<HighWater>, steps: &[u64]) -> (u64, u64) {
+        let sums = Arc::new(Sums::default());
+        let mark = mark(sums.clone());
+        steps.iter().for_each(|bytes| mark.reached(*bytes));
+        (sums.0.load(Relaxed), sums.1.load(Relaxed))
+    }
+
+    #[test]
+    fn each_byte_is_told_once_and_again_for_each_try_more() {
+        assert_eq!(told(HighWater::new, &[3, 6, 10]), (10, 0));
+        assert_eq!(told(HighWater::new, &[3, 6, 3, 6, 10]), (10, 6));
+        assert_eq!(told(HighWater::new, &[10, 10, 10]), (10, 20), "one step a try");
+        assert_eq!(told(HighWater::new, &[3, 6, 3, 3, 10]), (10, 9));
+    }
+
+    #[test]
+    fn what_an_earlier_run_moved_goes_again() {
+        assert_eq!(told(HighWater::begun_before, &[3, 10]), (10, 10));
+        assert_eq!(told(HighWater::begun_before, &[3, 3, 10]), (10, 13));
+        assert_eq!(told(HighWater::resumed, &[3, 10]), (0, 10));
     }
 }

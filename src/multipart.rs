@@ -44,16 +44,54 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(
     parts: Parts<'_>,
     unchanged: BoxFuture<'_, Result<()>>,
 ) -> Result<Sent> {
-    let Job { key, options, cancel, .. } = job;
+    let Job { options, .. } = job;
+    begun(store, job, parts, unchanged, async |upload, receipts| {
+        let stored = complete(store, job.key, &upload, &receipts, options).await?;
+        let (size, checksum) = review(&receipts)?;
+        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
+        Ok(Sent { size, checksum, parts, etag: stored.etag })
+    })
+    .await
+}
+
+/// [`upload`] without its end: the upload and its receipts, in order.
+pub(crate) async fn hold<B: StorageBackend + ?Sized>(
+    store: &B,
+    job: Job<'_>,
+    parts: Parts<'_>,
+    unchanged: BoxFuture<'_, Result<()>>,
+) -> Result<(UploadId, Vec<PartReceipt>)> {
+    begun(store, job, parts, unchanged, async |upload, receipts| Ok((upload, receipts))).await
+}
+
+/// Makes the object out of all its parts, which are reviewed first.
+pub(crate) async fn complete<B: StorageBackend + ?Sized>(
+    store: &B,
+    key: &str,
+    upload: &UploadId,
+    receipts: &[PartReceipt],
+    options: &WriteOptions,
+) -> Result<Stored> {
+    let (size, checksum) = review(receipts)?;
+    let stored = store.complete(key, upload, receipts, options).await?;
+    confirm(key, size, checksum, &stored)?;
+    Ok(stored)
+}
+
+async fn begun<B: StorageBackend + ?Sized, T>(
+    store: &B,
+    job: Job<'_>,
+    parts: Parts<'_>,
+    unchanged: BoxFuture<'_, Result<()>>,
+    end: impl AsyncFnOnce(UploadId, Vec<PartReceipt>) -> Result<T>,
+) -> Result<T> {
+    let Job { key, cancel, .. } = job;
     let upload = begin(store, job).await?;
     let sending = async {
         let mut receipts = send_parts(store, job, &upload, parts).await?;
         unchanged.await?;
         receipts.sort_by_key(|receipt| receipt.number);
-        let (size, checksum) = review(&receipts)?;
-        let stored = store.complete(key, &upload, &receipts, options).await?;
-        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
-        confirm(key, size, checksum, &stored).map(|()| Sent { size, checksum, parts, etag: stored.etag })
+        end(upload.clone(), receipts).await
     };
     let outcome = tokio::select! {
         biased;
@@ -171,7 +209,7 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
 }
 
 /// The receipts cover the object without gap: size and checksum of the whole.
-fn review(receipts: &[PartReceipt]) -> Result<(u64, Crc64)> {
+pub(crate) fn review(receipts: &[PartReceipt]) -> Result<(u64, Crc64)> {
     let mut whole = (0, Crc64::EMPTY);
     for (receipt, expected) in receipts.iter().zip(1u32..) {
         if receipt.number != expected {

@@ -7,7 +7,7 @@ use futures::FutureExt;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::transfer::{Overwrite, SourceFile, Transfer, is_committed, object_at};
+use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, is_committed, object_at};
 
 use super::fence::overtaken;
 use super::group;
@@ -92,7 +92,7 @@ async fn confirm_member(
         transfer.tell(&Event::FileDone { key: &key, bytes: file.size, moved: false });
         return Ok(None);
     }
-    transfer.send(&source, &key, Overwrite::Replace).await?;
+    transfer.send(&source, &key, &SendOptions::default()).await?;
     Ok(Some(file.size))
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
 use crate::multipart;
-use crate::transfer::{Overwrite, SourceFile, Transfer, object_at};
+use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, object_at};
 
 use super::again::{committed_by, put_again};
 use super::fence::{confirm_ours, overtaken, refuse_live};
@@ -165,7 +165,7 @@ async fn put_member(
     };
     let put = match transfer.already_there(&source, &key, there.as_ref()).await? {
         Some(put) => put,
-        None => transfer.send(&source, &key, Overwrite::Replace).await?,
+        None => transfer.send(&source, &key, &SendOptions::default()).await?.put,
     };
     Ok((FileEntry::new(member.path.clone(), &put), put.moved))
 }

@@ -54,6 +54,7 @@ pub(crate) async fn run(context: &Context, args: GetArgs) -> anyhow::Result<()> 
     };
 
     context.progress.finish();
+    let tally = context.progress.counted(tally);
     let (path, uri) = (path.to_string_lossy(), transfer.store().uri(&name));
     let object = Object::Get { path: &path, uri: &uri, kind, tally, verified };
     match (args.to_stdout(), context.output.is_json()) {
@@ -142,7 +143,7 @@ fn no_manifest(name: &str, objects: usize, being_put: bool, unverified: bool) ->
 
 fn of_checkpoint(path: PathBuf, got: &CheckpointGot, verified: bool) -> Done {
     let CheckpointGot { files, bytes, moved_files, moved_bytes } = *got;
-    Done { path, kind: Kind::Checkpoint, tally: Tally { files, bytes, moved_files, moved_bytes }, verified }
+    Done { path, kind: Kind::Checkpoint, tally: Tally::of(files, bytes, moved_files, moved_bytes), verified }
 }
 
 #[cfg(test)]

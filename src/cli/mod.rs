@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::error::ErrorKind;
+use storage::config::state_dir;
 use storage::{Error, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -83,7 +84,13 @@ fn execute(parsed: Parsed) -> ExitCode {
     }
     let stdout_is_data = matches!(&command, Action::Get(args) if args.to_stdout());
     let progress = Arc::new(Progress::new(output.clone(), &common, stdout_is_data));
-    let runtime = runtime_config(&common, progress.clone());
+    let resume = match &command {
+        Action::Put(args) => !args.no_resume,
+        Action::Get(args) => !args.no_resume,
+        _ => true,
+    };
+    let state_dir = state_dir(&environment);
+    let runtime = RuntimeConfig { resume, state_dir, ..runtime_config(&common, progress.clone()) };
     let context =
         Context { common, environment, typed, output: output.clone(), progress, runtime, started: Instant::now() };
     let outcome = tokio::runtime::Builder::new_multi_thread()
@@ -106,6 +113,7 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
         max_memory: common.max_memory,
         retries: common.retries,
         stall_timeout: common.stall_timeout,
+        claim_expiry: common.claim_expiry,
         // A server may think for a while before it answers; by default that is RuntimeConfig's minute.
         first_byte_timeout: common.stall_timeout.saturating_mul(2),
         cancel: CancellationToken::new(),

@@ -11,7 +11,7 @@ use storage::event::{Event, Observer};
 use super::args::Common;
 use super::output::Output;
 use super::quote::visible;
-use super::schema::Object;
+use super::schema::{Object, Tally};
 use super::units::{about, rate, size};
 
 const BAR: &str = "{wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
@@ -40,6 +40,8 @@ pub(crate) struct Progress {
     bytes: Count,
     /// Bytes that were there already; they are done without having moved.
     skipped: AtomicU64,
+    resumed: AtomicU64,
+    again: AtomicU64,
     finished: AtomicBool,
 }
 
@@ -70,6 +72,8 @@ impl Progress {
             files: Count::default(),
             bytes: Count::default(),
             skipped: AtomicU64::new(0),
+            resumed: AtomicU64::new(0),
+            again: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         }
     }
@@ -99,6 +103,12 @@ impl Progress {
         if self.mode == Mode::Objects {
             self.tell();
         }
+    }
+
+    /// The tally with what was counted on the way. What an earlier run moved did not have to be moved now.
+    pub(crate) fn counted(&self, tally: Tally) -> Tally {
+        let (resumed_bytes, again_bytes) = (self.resumed.load(Relaxed), self.again.load(Relaxed));
+        Tally { resumed_bytes, again_bytes, moved_bytes: tally.moved_bytes.saturating_sub(resumed_bytes), ..tally }
     }
 
     fn tell(&self) {
@@ -166,11 +176,27 @@ impl Progress {
         }
     }
 
+    /// Bytes are done without having moved.
+    fn skip(&self, bytes: u64) {
+        self.skipped.fetch_add(bytes, Relaxed);
+        self.moved(bytes);
+    }
+
+    fn resumed(&self, key: &str, bytes: u64) {
+        self.resumed.fetch_add(bytes, Relaxed);
+        self.skip(bytes);
+        if self.mode == Mode::Objects {
+            self.output.event(&Object::Resumed { key, bytes });
+        }
+        if self.verbose {
+            self.output.note(&format!("resumed {}  {} were there from before", visible(key), size(bytes)));
+        }
+    }
+
     fn file_done(&self, key: &str, bytes: u64, moved: bool) {
         let done = self.files.done.fetch_add(1, Relaxed) + 1;
         if !moved {
-            self.skipped.fetch_add(bytes, Relaxed);
-            self.moved(bytes);
+            self.skip(bytes);
         }
         match self.mode {
             Mode::Bar => self.show_files(done, self.files.planned.load(Relaxed)),
@@ -202,6 +228,10 @@ impl Observer for Progress {
         match event {
             Event::Planned { files, bytes } => self.planned(*files, *bytes),
             Event::Moved { bytes } => self.moved(*bytes),
+            Event::Resumed { key, bytes } => self.resumed(key, *bytes),
+            Event::Again { bytes } => {
+                self.again.fetch_add(*bytes, Relaxed);
+            }
             Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
             Event::Warning { message } => self.output.warning(message),
             Event::Committed { key, files, bytes } if self.mode == Mode::Objects => {

@@ -31,6 +31,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
     context.progress.finish();
     let restore = restore(context, &location, &key);
     let Done { uri, kind, tally, checksum, changed } = done;
+    let tally = context.progress.counted(tally);
     let checksum = checksum.map(|sum| sum.to_string());
     context
         .output
@@ -62,7 +63,7 @@ async fn send(context: &Context, location: &Location, source: &Source, key: &str
             let options = PutCheckpoint { filter, meta: args.meta.iter().cloned().collect(), overwrite };
             let put = checkpoint::put(&transfer, path, key, &options).await?;
             let checkpoint::CheckpointPut { files, bytes, moved_files, moved_bytes, committed } = put;
-            let tally = Tally { files, bytes, moved_files, moved_bytes };
+            let tally = Tally::of(files, bytes, moved_files, moved_bytes);
             let changed = committed || moved_files > 0;
             return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed });
         }

@@ -76,6 +76,8 @@ pub(crate) enum Object<'a> {
     Progress { files_done: u64, files: u64, bytes_done: u64, bytes: u64, seconds: f64 },
     /// A file is at its destination and verified.
     FileDone { key: &'a str, bytes: u64, moved: bool },
+    /// What an earlier run had moved was checked and counts.
+    Resumed { key: &'a str, bytes: u64 },
     /// A checkpoint became visible.
     Committed { key: &'a str, files: u64, bytes: u64 },
     /// A request failed and will be repeated; `try` is the number of the next one.
@@ -101,12 +103,21 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) moved_files: u64,
     pub(crate) moved_bytes: u64,
+    /// What an earlier run had moved.
+    pub(crate) resumed_bytes: u64,
+    /// What went more than once.
+    pub(crate) again_bytes: u64,
 }
 
 impl Tally {
+    /// Files and bytes, and those of them that were not at the destination.
+    pub(crate) fn of(files: u64, bytes: u64, moved_files: u64, moved_bytes: u64) -> Self {
+        Tally { files, bytes, moved_files, moved_bytes, resumed_bytes: 0, again_bytes: 0 }
+    }
+
     /// One file.
     pub(crate) fn one(bytes: u64, moved: bool) -> Self {
-        Tally { files: 1, bytes, moved_files: u64::from(moved), moved_bytes: if moved { bytes } else { 0 } }
+        Tally::of(1, bytes, u64::from(moved), if moved { bytes } else { 0 })
     }
 }
 
@@ -126,7 +137,7 @@ mod tests {
         );
         assert_eq!(
             json(get),
-            r#"{"type":"get","path":"k","uri":"u","kind":"file","files":1,"bytes":2,"moved_files":0,"moved_bytes":0,"verified":true}"#
+            r#"{"type":"get","path":"k","uri":"u","kind":"file","files":1,"bytes":2,"moved_files":0,"moved_bytes":0,"resumed_bytes":0,"again_bytes":0,"verified":true}"#
         );
         assert_eq!(
             json(retry),

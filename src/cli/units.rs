@@ -47,7 +47,7 @@ pub(crate) fn files(count: u64) -> String {
 
 /// `put 12 files, 3.2 GiB in 4.1 s (800 MiB/s); 3 files were there already`.
 pub(crate) fn summary(verb: &str, tally: &Tally, time: Duration) -> String {
-    let Tally { files: all, bytes, moved_files, moved_bytes } = *tally;
+    let Tally { files: all, bytes, moved_files, moved_bytes, resumed_bytes, again_bytes } = *tally;
     let speed = match moved_bytes {
         // The speed of little says nothing.
         0..MIB => String::new(),
@@ -58,7 +58,15 @@ pub(crate) fn summary(verb: &str, tally: &Tally, time: Duration) -> String {
         1 => "; 1 file was there already".to_owned(),
         same => format!("; {} were there already", files(same)),
     };
-    format!("{verb} {}, {} in {}{speed}{there}", files(all), size(bytes), taken(time))
+    let resumed = match resumed_bytes {
+        0 => String::new(),
+        _ => format!("; {} were there from before", size(resumed_bytes)),
+    };
+    let again = match again_bytes {
+        0 => String::new(),
+        _ => format!("; {} went again", size(again_bytes)),
+    };
+    format!("{verb} {}, {} in {}{speed}{there}{resumed}{again}", files(all), size(bytes), taken(time))
 }
 
 #[cfg(test)]
@@ -79,9 +87,12 @@ mod tests {
 
     #[test]
     fn a_summary_tells_what_was_there_already() {
-        let tally = Tally { files: 12, bytes: 3 << 30, moved_files: 9, moved_bytes: 2 << 30 };
+        let tally = Tally::of(12, 3 << 30, 9, 2 << 30);
         let text = summary("put", &tally, Duration::from_millis(4_100));
         assert_eq!(text, "put 12 files, 3 GiB in 4.1 s (499.5 MiB/s); 3 files were there already");
+        let tally = Tally { resumed_bytes: 512 << 20, again_bytes: 16 << 20, ..Tally::of(1, 1 << 30, 1, 512 << 20) };
+        let text = summary("put", &tally, Duration::from_secs(2));
+        assert_eq!(text, "put 1 file, 1 GiB in 2.0 s (256 MiB/s); 512 MiB were there from before; 16 MiB went again");
         assert_eq!(summary("got", &Tally::one(5, true), Duration::from_millis(3)), "got 1 file, 5 B in 3 ms");
     }
 }

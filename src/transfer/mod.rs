@@ -2,6 +2,8 @@
 
 mod download;
 mod existing;
+#[allow(dead_code)]
+mod held;
 mod source;
 mod stream;
 mod upload;
@@ -19,6 +21,8 @@ use crate::event::Event;
 
 pub(crate) use download::Expected;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
+#[allow(unused_imports)]
+pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
 pub(crate) use source::{SourceFile, Stamp, refuse_special};
 pub(crate) use upload::threads;
 

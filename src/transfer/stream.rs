@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::backend::Part;
+use crate::backend::{Part, WriteOptions};
 use crate::body::PartBody;
 use crate::checksum::Crc64Digest;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
@@ -19,7 +19,7 @@ use crate::plan::{Plan, stream_part_size};
 
 use super::download::{Expected, mismatch};
 use super::existing::{object_at, refuse_directory};
-use super::upload::{exists, write_options};
+use super::upload::{exists, precondition};
 use super::{GetOptions, Got, Overwrite, Put, Transfer};
 
 /// A stream is cut into no smaller parts, on any store: S3's bound, and enough for a long stream.
@@ -45,7 +45,7 @@ impl Transfer {
             return Err(exists(key));
         }
         refuse_directory(store, key).await?;
-        let options = write_options(overwrite);
+        let options = WriteOptions { precondition: precondition(overwrite), ..WriteOptions::replace() };
         let mut pieces = PartReader::new(self, reader);
         let part_size = pieces.part_size(1);
         // The first part may never come; those after it are awaited under the token by the upload itself.

@@ -15,7 +15,7 @@ use crate::multipart::{self, Job};
 use crate::plan::Plan;
 
 use super::existing::{object_at, refuse_directory};
-use super::{Overwrite, Put, SourceFile, Transfer};
+use super::{Held, Overwrite, Put, SendOptions, SentFile, SourceFile, Transfer};
 
 impl Transfer {
     /// Puts one regular file. Each part is read twice, once for its checksum and once to be sent, and never held whole.
@@ -38,7 +38,8 @@ impl Transfer {
             return Ok(put);
         }
         refuse_directory(store, key).await?;
-        self.send(&source, key, overwrite).await
+        let options = SendOptions { precondition: precondition(overwrite), ..SendOptions::default() };
+        Ok(self.send(&source, key, &options).await?.put)
     }
 
     /// What a put would answer if the store has the content already.
@@ -70,15 +71,18 @@ impl Transfer {
     }
 
     /// Sends a file whose place in the store was looked at already.
-    pub(crate) async fn send(&self, source: &SourceFile, key: &str, overwrite: Overwrite) -> Result<Put> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`] when the precondition does not hold.
+    pub(crate) async fn send(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) -> Result<SentFile> {
         let plan = self.plan_for(source.size).map_err(|error| error.action("put").on(key))?;
-        let options = write_options(overwrite);
-        let sent = match plan.parts() {
-            1 => self.send_whole(source, key, &options).await?,
-            _ => self.send_parts(source, plan, key, &options).await?,
+        let write = WriteOptions { precondition: options.precondition.clone(), ..WriteOptions::replace() };
+        let (sent, held) = match plan.parts() {
+            1 if !options.hold => (self.send_whole(source, key, &write).await?, None),
+            _ => self.send_parts(source, plan, key, &write, options.hold).await?,
         };
         self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });
-        Ok(sent.into_put(plan.part_size()))
+        Ok(SentFile { put: sent.into_put(plan.part_size()), held })
     }
 
     async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
@@ -99,13 +103,23 @@ impl Transfer {
         plan: Plan,
         key: &str,
         options: &WriteOptions,
-    ) -> Result<multipart::Sent> {
+        hold: bool,
+    ) -> Result<(multipart::Sent, Option<Held>)> {
         let parts = plan.ranges().map(|(part, range)| {
             let body = self.part_body(source, range.start, range.end - range.start);
             Ok(async move { Ok((part, body.await?)) }.boxed())
         });
+        let (store, parts, unchanged) =
+            (&**self.store(), stream::iter(parts).boxed(), source.check_unchanged().boxed());
         let job = Job { key, options, slots: &self.slots, cancel: &self.cancel };
-        multipart::upload(&**self.store(), job, stream::iter(parts).boxed(), source.check_unchanged().boxed()).await
+        if !hold {
+            return Ok((multipart::upload(store, job, parts, unchanged).await?, None));
+        }
+        let (upload, receipts) = multipart::hold(store, job, parts, unchanged).await?;
+        let (size, checksum) = multipart::review(&receipts)?;
+        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
+        let sent = multipart::Sent { size, checksum, parts, etag: None };
+        Ok((sent, Some(Held::new(upload, &options.token, receipts))))
     }
 
     async fn part_body(&self, source: &SourceFile, offset: u64, len: u64) -> Result<PartBody> {
@@ -135,10 +149,10 @@ impl multipart::Sent {
     }
 }
 
-pub(super) fn write_options(overwrite: Overwrite) -> WriteOptions {
+pub(super) fn precondition(overwrite: Overwrite) -> Precondition {
     match overwrite {
-        Overwrite::Replace => WriteOptions::replace(),
-        Overwrite::Refuse => WriteOptions { precondition: Precondition::Absent, ..WriteOptions::replace() },
+        Overwrite::Replace => Precondition::None,
+        Overwrite::Refuse => Precondition::Absent,
     }
 }
 

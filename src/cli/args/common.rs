@@ -108,6 +108,17 @@ pub(crate) struct Common {
     )]
     pub(crate) stall_timeout: Duration,
 
+    /// How long a put of a directory may show no sign of life before another machine may go on with it
+    #[arg(
+        long,
+        global = true,
+        env = "STRATA_CLAIM_EXPIRY",
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = parse_duration
+    )]
+    pub(crate) claim_expiry: Duration,
+
     /// Give the whole command up after so long
     #[arg(long, global = true, env = "STRATA_DEADLINE", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) deadline: Option<Duration>,

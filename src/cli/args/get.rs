@@ -30,6 +30,10 @@ pub(crate) struct GetArgs {
     #[arg(short, long, env = "STRATA_NO_CLOBBER", value_parser = BoolishValueParser::new())]
     pub(crate) no_clobber: bool,
 
+    /// Start over where an earlier get of the same was interrupted, and give up what it left
+    #[arg(long, env = "STRATA_NO_RESUME", value_parser = BoolishValueParser::new())]
+    pub(crate) no_resume: bool,
+
     /// Get the complete checkpoint with the highest number, epoch_10 before epoch_9
     #[arg(long, env = "STRATA_LATEST", value_parser = BoolishValueParser::new())]
     pub(crate) latest: bool,

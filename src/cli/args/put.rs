@@ -27,6 +27,10 @@ pub(crate) struct PutArgs {
     #[arg(short, long, env = "STRATA_NO_CLOBBER", value_parser = BoolishValueParser::new())]
     pub(crate) no_clobber: bool,
 
+    /// Start over where an earlier put of the same was interrupted, and give up what it left
+    #[arg(long, env = "STRATA_NO_RESUME", value_parser = BoolishValueParser::new())]
+    pub(crate) no_resume: bool,
+
     /// Of a directory, put only files that match; repeatable. In the variable, one a line
     #[arg(long, env = "STRATA_INCLUDE", value_name = "GLOB")]
     pub(crate) include: Vec<String>,
