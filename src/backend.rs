@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
 use crate::body::PartBody;
-use crate::checksum::Crc64;
+use crate::checksum::{Crc64, StoredChecksum};
 use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{multipart, retry};
@@ -32,6 +32,9 @@ pub struct ObjectMeta {
     pub modified: Option<SystemTime>,
     /// CRC-64/NVME of the whole content where the store holds one that it vouches for; listings never have it.
     pub checksum: Option<Crc64>,
+    /// Where `checksum` is `None`: what else the store holds to verify the content with, as other tools leave it;
+    /// listings never have it.
+    pub stored: Option<StoredChecksum>,
     /// The token of the upload that wrote it ([`WriteOptions::token`]); listings never have it.
     pub token: Option<String>,
 }
@@ -283,6 +286,17 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// # Errors
     /// Those of the store.
     async fn list_page(&self, prefix: &str, next: Option<&str>) -> Result<ListPage>;
+
+    /// Sizes in bytes of the parts that the object described by `meta` was written in, which a composite checksum needs.
+    /// With `exact` each part is asked for; otherwise only the first and the last where all others can be as large as the
+    /// first, which is how uploads are cut, but is no proof. `None` where the store does not tell.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when the object is no longer that one; else those of [`head`](Self::head).
+    async fn part_sizes(&self, meta: &ObjectMeta, exact: bool) -> Result<Option<Vec<u64>>> {
+        let _ = (meta, exact);
+        Ok(None)
+    }
 
     // --- Writing
 

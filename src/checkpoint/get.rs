@@ -149,7 +149,7 @@ async fn fetch_one(
     let file = match file {
         Wanted::Bare { .. } => {
             let meta = transfer.store().head(&key).await?;
-            let expected = Expected::object(&meta, transfer.ranges_of(meta.size));
+            let expected = transfer.expect(&meta, transfer.ranges_of(meta.size)).await?;
             return transfer.fetch(&key, &expected, &to, &options).await;
         }
         Wanted::Listed(file) => file,
@@ -169,7 +169,7 @@ async fn fetch_one(
         1 => None,
         _ => transfer.store().head(&key).await.map_err(missing)?.etag,
     };
-    let expected = Expected { plan, checksum: Some(file.crc64nvme), parts: file.parts()?, pin };
+    let expected = Expected { plan, checksum: Some(file.crc64nvme), foreign: None, parts: file.parts()?, pin };
     transfer.fetch(&key, &expected, &to, &options).await.map_err(missing)
 }
 

@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     fn file(key: &str) -> Entry {
-        let (etag, checksum, token) = (None, None, None);
-        Entry::File(ObjectMeta { key: key.to_owned(), size: 1, etag, modified: None, checksum, token })
+        let (etag, checksum, stored, token) = (None, None, None, None);
+        Entry::File(ObjectMeta { key: key.to_owned(), size: 1, etag, modified: None, checksum, stored, token })
     }
 
     fn selected(keys: &[&str], prefix: &str) -> (Vec<String>, bool) {

@@ -52,6 +52,7 @@ pub(super) fn describe(key: String, metadata: &Metadata) -> ObjectMeta {
         etag: Some(etag(metadata)),
         modified: metadata.modified().ok(),
         checksum: None,
+        stored: None,
         token: None,
     }
 }

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::network;
 use super::payload::timed_out;
-use crate::checksum::Crc64;
+use crate::checksum::{Algorithm, Crc64, StoredChecksum};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The largest answer to a control call in bytes. A page of 1,000 keys of 1,024 bytes, all encoded, has 4 MiB.
@@ -69,5 +69,67 @@ pub(super) fn checksum(headers: &HeaderMap) -> Option<Crc64> {
     match header(headers, "x-amz-checksum-type") {
         None | Some("FULL_OBJECT") => header(headers, "x-amz-checksum-crc64nvme")?.parse().ok(),
         Some(_) => None,
+    }
+}
+
+/// The other checksum that the server holds, where it holds no full CRC-64/NVME: the best one that is of the object's own
+/// bytes, else the best composite one. A header that makes no sense is none.
+pub(super) fn stored(headers: &HeaderMap) -> Option<StoredChecksum> {
+    if checksum(headers).is_some() {
+        return None;
+    }
+    let is_composite = header(headers, "x-amz-checksum-type") == Some("COMPOSITE");
+    let all: Vec<StoredChecksum> = Algorithm::ALL
+        .into_iter()
+        .filter_map(|algorithm| {
+            let text = header(headers, &format!("x-amz-checksum-{}", algorithm.name().to_ascii_lowercase()))?;
+            match is_composite && !text.contains('-') {
+                // Some servers leave the number of parts to the ETag.
+                true => StoredChecksum::parse(algorithm, &format!("{text}-{}", parts_of(&etag(headers)?)?)).ok(),
+                false => StoredChecksum::parse(algorithm, text).ok(),
+            }
+        })
+        .collect();
+    let full = all.iter().find(|sum| sum.parts().is_none());
+    full.or(all.first()).cloned()
+}
+
+/// The 3 of `"9b2cf535f27731c974343645a3985328-3"`.
+fn parts_of(etag: &str) -> Option<u32> {
+    etag.trim_matches('"').rsplit_once('-')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(headers: &[(&'static str, &'static str)]) -> (Option<Crc64>, Option<String>) {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        (checksum(&headers), stored(&headers).map(|sum| format!("{sum:?}")))
+    }
+
+    #[test]
+    fn the_best_checksum_is_taken() {
+        const CRC32: (&str, &str) = ("x-amz-checksum-crc32", "AAAAAA==");
+        const CRC32C: (&str, &str) = ("x-amz-checksum-crc32c", "AAAAAA==-7");
+        const CRC64: (&str, &str) = ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=");
+        const FULL: (&str, &str) = ("x-amz-checksum-type", "FULL_OBJECT");
+        const COMPOSITE: (&str, &str) = ("x-amz-checksum-type", "COMPOSITE");
+        let etag = ("etag", "\"00-12\"");
+        for (headers, whole, other) in [
+            (&[][..], false, None),
+            (&[CRC64, FULL], true, None),
+            (&[CRC64, CRC32], true, None),
+            (&[CRC64, COMPOSITE, etag], false, Some("CRC64NVME(AAAAAAAAAAA=-12)")),
+            (&[CRC32], false, Some("CRC32(AAAAAA==)")),
+            (&[CRC32, CRC32C], false, Some("CRC32(AAAAAA==)")),
+            (&[CRC32C, COMPOSITE], false, Some("CRC32C(AAAAAA==-7)")),
+            (&[CRC32, COMPOSITE, etag], false, Some("CRC32(AAAAAA==-12)")),
+            (&[CRC32, COMPOSITE], false, None),
+            (&[("x-amz-checksum-sha256", "AAAAAA==")], false, None),
+        ] {
+            let expected = (whole.then_some(Crc64::EMPTY), other.map(str::to_owned));
+            assert_eq!(found(headers), expected, "{headers:?}");
+        }
     }
 }

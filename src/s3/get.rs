@@ -68,12 +68,14 @@ async fn open_some(
         _ => {}
     }
     let (got, size) = placed(&parts, range.as_ref())?;
+    let is_whole = got == (0..size);
     let meta = ObjectMeta {
         key: path.to_owned(),
         size,
+        checksum: if is_whole { answer::checksum(&parts.headers) } else { None },
+        stored: if is_whole { answer::stored(&parts.headers) } else { None },
         etag,
         modified: header(&parts.headers, "last-modified").and_then(|date| httpdate::parse_http_date(date).ok()),
-        checksum: if got == (0..size) { answer::checksum(&parts.headers) } else { None },
         token: header(&parts.headers, "x-amz-meta-strata-token").map(str::to_owned),
     };
     let about = (path.to_owned(), client.site().to_string());
@@ -89,7 +91,7 @@ fn refused(failure: Failure, range: Option<&Range<u64>>) -> Error {
     }
 }
 
-fn replaced() -> Error {
+pub(super) fn replaced() -> Error {
     Error::new(ErrorKind::Integrity, "the object was replaced while it was being read")
         .code_is("PreconditionFailed")
         .hint_is("run the same command again to get the new one")

@@ -38,6 +38,7 @@ pub(super) async fn head(client: &Arc<Client>, path: &str, runtime: RuntimeConfi
         etag: output.e_tag,
         modified: output.last_modified.and_then(|date| httpdate::parse_http_date(&date).ok()),
         checksum: answer::checksum(&headers),
+        stored: answer::stored(&headers),
         token: output.metadata.and_then(|mut metadata| metadata.remove(TOKEN)),
     })
 }

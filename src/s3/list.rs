@@ -52,6 +52,7 @@ fn read(root: &Element, base: &str) -> Option<ListPage> {
                 etag: object.text_of("ETag").filter(|etag| !etag.is_empty()).map(str::to_owned),
                 modified: object.text_of("LastModified").and_then(|time| humantime::parse_rfc3339(time.trim()).ok()),
                 checksum: None,
+                stored: None,
                 token: None,
             })
         })

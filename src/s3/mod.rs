@@ -12,7 +12,7 @@
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `dispatch` | the way from its client to ours, for control calls |
-//! | `put`, `upload`, `complete`, `settle`, `head`, `get`, `list`, `delete` | one operation each |
+//! | `put`, `upload`, `complete`, `settle`, `head`, `parts`, `get`, `list`, `delete` | one operation each |
 //!
 //! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
@@ -32,6 +32,7 @@ mod head;
 mod learn;
 mod list;
 mod network;
+mod parts;
 mod payload;
 mod put;
 mod request;
@@ -130,6 +131,10 @@ impl StorageBackend for S3Storage {
 
     async fn list_page(&self, prefix: &str, next: Option<&str>) -> Result<ListPage> {
         list::page(&self.client, prefix, next, &self.uri(prefix)).await
+    }
+
+    async fn part_sizes(&self, meta: &ObjectMeta, exact: bool) -> Result<Option<Vec<u64>>> {
+        parts::sizes(&self.client, meta, exact).await
     }
 
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {

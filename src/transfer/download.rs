@@ -10,7 +10,6 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
-use crate::backend::ObjectMeta;
 use crate::body::{PIECE, blocking};
 use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,8 +19,9 @@ use crate::partial_file::PartialFile;
 use crate::plan::Plan;
 use crate::retry;
 
-use super::upload::checksum_of_file;
-use super::{GetOptions, Got, Overwrite, Transfer};
+use super::upload::threads;
+use super::verify::Foreign;
+use super::{GetOptions, Got, Overwrite, SourceFile, Transfer};
 
 /// A range that arrives wrong this often is wrong in the store, not on its way.
 const MISMATCHES_ALLOWED: u32 = 3;
@@ -33,6 +33,8 @@ pub(crate) struct Expected {
     pub(crate) plan: Plan,
     /// Of the whole.
     pub(crate) checksum: Option<Crc64>,
+    /// Of the whole as well, where there is no `checksum`.
+    pub(crate) foreign: Option<Foreign>,
     /// Of each range of the plan; empty where they are not known.
     pub(crate) parts: Vec<Crc64>,
     /// The ETag that every range must belong to.
@@ -40,9 +42,9 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// An object as the store describes it.
-    pub(crate) fn object(meta: &ObjectMeta, plan: Plan) -> Self {
-        Expected { plan, checksum: meta.checksum, parts: Vec::new(), pin: meta.etag.clone() }
+    /// There is something to compare the content with.
+    pub(super) fn is_verifiable(&self) -> bool {
+        self.checksum.is_some() || self.foreign.is_some()
     }
 }
 
@@ -58,7 +60,7 @@ impl Transfer {
     pub async fn get_file(&self, key: &str, destination: &Path, options: &GetOptions) -> Result<Got> {
         key::check(key)?;
         let meta = self.store().head(key).await?;
-        let expected = Expected::object(&meta, self.ranges_of(meta.size));
+        let expected = self.expect(&meta, self.ranges_of(meta.size)).await?;
         self.tell(&Event::Planned { files: 1, bytes: meta.size });
         self.fetch(key, &expected, destination, options).await
     }
@@ -88,13 +90,12 @@ impl Transfer {
         let partial = blocking(move || PartialFile::create(&destination)).await?;
         let target = &Target { file: partial.file().clone(), name: to.to_string_lossy().into() };
         let checksum = self.unless_given_up("get", key, self.fetch_ranges(key, expected, target)).await?;
-        if expected.checksum.is_some_and(|theirs| theirs != checksum) {
-            return Err(mismatch(key));
-        }
+        let verifying = self.verify_file(key, expected, checksum, &target.file, &target.name);
+        self.unless_given_up("verify", key, verifying).await?;
         blocking(move || partial.commit(overwrite == Overwrite::Refuse)).await?;
         let size = expected.plan.size();
         self.tell(&Event::FileDone { key, bytes: size, moved: true });
-        Ok(Got { size, checksum, verified: expected.checksum.is_some(), moved: true })
+        Ok(Got { size, checksum, verified: expected.is_verifiable(), moved: true })
     }
 
     /// Fetches every range into the target; the checksum of the whole.
@@ -137,21 +138,22 @@ impl Transfer {
                 .on(key)
                 .hint_is("choose another destination, or leave out --no-clobber to replace it"));
         }
-        let Some(theirs) = expected.checksum.filter(|_| kind.is_file() && there.len() == expected.plan.size()) else {
-            return Ok(None);
-        };
-        let ours = checksum_of_file(destination, expected.plan);
-        let ours = self.unless_given_up("get", key, ours).await;
-        if !ours.is_ok_and(|ours| ours == theirs) {
+        if !expected.is_verifiable() || !kind.is_file() || there.len() != expected.plan.size() {
             return Ok(None);
         }
+        let comparing = async {
+            let ours = SourceFile::open(destination).await?;
+            let checksum = ours.checksums(expected.plan, threads()).await?.1;
+            self.verify_file(key, expected, checksum, &ours.file, &ours.name).await.map(|()| checksum)
+        };
+        let Ok(checksum) = self.unless_given_up("get", key, comparing).await else { return Ok(None) };
         self.tell(&Event::FileDone { key, bytes: there.len(), moved: false });
-        Ok(Some(Got { size: there.len(), checksum: theirs, verified: true, moved: false }))
+        Ok(Some(Got { size: there.len(), checksum, verified: true, moved: false }))
     }
 
     /// Warns, or fails where the caller requires it, when there is no checksum to compare with.
     pub(super) fn check_verifiable(&self, key: &str, expected: &Expected, options: &GetOptions) -> Result<()> {
-        if expected.checksum.is_some() {
+        if expected.is_verifiable() {
             return Ok(());
         }
         if options.require_checksum {

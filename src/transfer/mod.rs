@@ -7,6 +7,7 @@ mod held;
 mod source;
 mod stream;
 mod upload;
+mod verify;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -8,18 +8,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::{Part, WriteOptions};
-use crate::body::PartBody;
-use crate::checksum::Crc64Digest;
+use crate::body::{PartBody, blocking};
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::key;
 use crate::multipart::{self, Job};
 use crate::plan::{Plan, stream_part_size};
 
-use super::download::{Expected, mismatch};
 use super::existing::{object_at, refuse_directory};
 use super::upload::{exists, precondition};
+use super::verify::StreamDigest;
 use super::{GetOptions, Got, Overwrite, Put, Transfer};
 
 /// A stream is cut into no smaller parts, on any store: S3's bound, and enough for a long stream.
@@ -82,7 +81,7 @@ impl Transfer {
     {
         key::check(key)?;
         let meta = self.store().head(key).await?;
-        let expected = Expected::object(&meta, self.ranges_of(meta.size));
+        let expected = self.expect(&meta, self.ranges_of(meta.size)).await?;
         self.check_verifiable(key, &expected, options)?;
         self.tell(&Event::Planned { files: 1, bytes: expected.plan.size() });
         let max_memory = self.store().runtime().max_memory.max(MEMORY_UNIT);
@@ -94,18 +93,24 @@ impl Transfer {
             .map(|(_, range)| self.fetch_bytes(key, range, expected.pin.as_deref()).boxed())
             .buffered(ahead);
         let failed = |error| Error::local(format!("write '{key}' to the output"), error);
-        let mut digest = Crc64Digest::new();
+        let (mut digest, mut size) = (StreamDigest::new(&expected), 0);
         while let Some(piece) = pieces.try_next().await? {
-            digest.update(&piece);
+            digest = blocking({
+                let piece = piece.clone();
+                move || Ok(digest.with(&piece))
+            })
+            .await?;
+            size += piece.len() as u64;
             writer.write_all(&piece).await.map_err(failed)?;
         }
         writer.flush().await.map_err(failed)?;
-        if expected.checksum.is_some_and(|theirs| theirs != digest.value()) {
-            return Err(mismatch(key).hint_is("what was written to the output is wrong: discard it and try again"));
-        }
-        self.tell(&Event::FileDone { key, bytes: digest.len(), moved: true });
-        let verified = expected.checksum.is_some();
-        Ok(Got { size: digest.len(), checksum: digest.value(), verified, moved: true })
+        let checksum = digest.crc64();
+        let verified = self.verify_stream(key, &expected, digest).await.map_err(|error| match error.kind() {
+            ErrorKind::Integrity => error.hint_is("what was written to the output is wrong: discard it and try again"),
+            _ => error,
+        })?;
+        self.tell(&Event::FileDone { key, bytes: size, moved: true });
+        Ok(Got { size, checksum, verified, moved: true })
     }
 }
 

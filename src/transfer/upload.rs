@@ -6,7 +6,6 @@ use futures::{FutureExt, StreamExt, stream};
 
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
-use crate::checksum::Crc64;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
@@ -49,14 +48,15 @@ impl Transfer {
         key: &str,
         existing: Option<&ObjectMeta>,
     ) -> Result<Option<Put>> {
-        let Some(ObjectMeta { size, checksum: Some(theirs), etag, .. }) = existing else { return Ok(None) };
-        if *size != source.size {
+        let Some(there) = existing.filter(|there| there.size == source.size) else { return Ok(None) };
+        let ObjectMeta { size, checksum: theirs, etag, .. } = there;
+        if theirs.is_none() && !self.unless_given_up("put", key, self.is_stored(source, there)).await? {
             return Ok(None);
         }
         let plan = self.plan_for(source.size)?;
         let (parts, ours) = self.unless_given_up("put", key, source.checksums(plan, threads())).await?;
         source.check_unchanged().await?;
-        if ours != *theirs {
+        if theirs.is_some_and(|theirs| theirs != ours) {
             return Ok(None);
         }
         self.tell(&Event::FileDone { key, bytes: source.size, moved: false });
@@ -166,11 +166,6 @@ pub(super) fn exists(key: &str) -> Error {
 /// Threads that sum a file at once.
 pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The checksum of a file that was written here, to compare with.
-pub(super) async fn checksum_of_file(path: &Path, plan: Plan) -> Result<Crc64> {
-    Ok(SourceFile::open(path).await?.checksums(plan, threads()).await?.1)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use super::faulty::{BUCKET, Faulty};
 use super::minio::{self, Bucket};
 
 pub struct Bed {
@@ -26,6 +27,20 @@ pub fn local() -> Bed {
 pub fn minio() -> Bed {
     let bucket = minio::shared().bucket();
     Bed { directory: tempfile::tempdir().unwrap(), environment: bucket.environment(), bucket: Some(bucket) }
+}
+
+/// A scripted server.
+pub fn faulty(server: &Faulty) -> Bed {
+    let environment = [
+        ("STORAGE_BACKEND", "s3"),
+        ("CHECKPOINT_BUCKET", BUCKET),
+        ("S3_ENDPOINT", &server.endpoint()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Bed { directory: tempfile::tempdir().unwrap(), environment, bucket: None }
 }
 
 /// What a command said.

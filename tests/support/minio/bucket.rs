@@ -117,6 +117,13 @@ impl Bucket {
         self.call(&self.server.root, method, target, body)
     }
 
+    /// What the server answers to root, with headers of its own; `target` follows the bucket's name.
+    pub fn as_root_with(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let answer =
+            self.server.client.call_with(&self.server.root, method, &format!("/{}{target}", self.name), headers, body);
+        answer.unwrap_or_else(|| panic!("{method} {target} was not answered"))
+    }
+
     /// What the server answers to `keys`; `target` follows the bucket's name.
     pub fn call(&self, keys: &Keys, method: &str, target: &str, body: &[u8]) -> Answer {
         self.server.client.call(keys, "s3", method, &format!("/{}{target}", self.name), body)

@@ -96,7 +96,23 @@ impl Client {
 
     /// The same, `None` without a connection.
     pub fn try_call(&self, keys: &Keys, service: &str, method: &str, target: &str, body: &[u8]) -> Option<Answer> {
-        let request = self.signed(keys, service, method, target, body);
+        let form = (service == "sts").then_some(("content-type", "application/x-www-form-urlencoded"));
+        self.ask(self.signed(keys, service, method, target, form.as_slice(), body))
+    }
+
+    /// The answer of S3 to a request with headers of its own.
+    pub fn call_with(
+        &self,
+        keys: &Keys,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        self.ask(self.signed(keys, "s3", method, target, headers, body))
+    }
+
+    fn ask(&self, request: http::Request<Full<Bytes>>) -> Option<Answer> {
         // On a thread of its own, since a runtime may not be entered from inside another.
         thread::scope(|scope| scope.spawn(|| block_on(send(self.connector(), request))).join().unwrap())
     }
@@ -111,6 +127,7 @@ impl Client {
         service: &str,
         method: &str,
         target: &str,
+        headers: &[(&str, &str)],
         body: &[u8],
     ) -> http::Request<Full<Bytes>> {
         let mut settings = SigningSettings::default();
@@ -128,12 +145,12 @@ impl Client {
             .unwrap()
             .into();
         let uri = format!("{}{target}", self.endpoint);
-        let form = (service == "sts").then_some(("content-type", "application/x-www-form-urlencoded"));
-        let signable = SignableRequest::new(method, &uri, form.into_iter(), SignableBody::Bytes(body)).unwrap();
+        let signed = headers.iter().copied();
+        let signable = SignableRequest::new(method, &uri, signed, SignableBody::Bytes(body)).unwrap();
         let (instructions, _) = sign(signable, &params).unwrap().into_parts();
         let mut request = http::Request::builder().method(method).uri(&uri);
-        if let Some((name, value)) = form {
-            request = request.header(name, value);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let mut request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
         instructions.apply_to_request_http1x(&mut request);

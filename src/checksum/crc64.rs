@@ -1,7 +1,6 @@
 //! CRC-64/NVME: the one checksum that follows every byte from disk to store and back.
 //!
 //! It is linear, so parts are checked alone and the whole by [`Crc64::combine`], without reading anything twice.
-//! Parameters and text form are S3's: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
 
 use std::fmt;
 use std::str::FromStr;
