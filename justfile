@@ -17,6 +17,10 @@ check:
 test *ARGS:
     ./scripts/test.sh {{ARGS}}
 
+# Every crash point and every failed call, not a sample of them: some minutes
+crash-sweep *ARGS:
+    STRATA_CRASH_SWEEP=all ./scripts/test.sh --test crash {{ARGS}} -- --nocapture
+
 # Build, and take a small checkpoint there and back
 quickstart:
     ./scripts/quickstart.sh

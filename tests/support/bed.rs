@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use super::faulty::{BUCKET, Faulty};
 use super::minio::{self, Bucket};
 
+/// The command's own path.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_strata-ckpt");
+
 pub struct Bed {
     directory: TempDir,
     environment: Vec<(String, String)>,
@@ -71,6 +74,10 @@ impl Bed {
         self.bucket.as_ref().expect("only on MinIO")
     }
 
+    pub fn bucket_or_none(&self) -> Option<&Bucket> {
+        self.bucket.as_ref()
+    }
+
     pub fn path(&self, relative: &str) -> PathBuf {
         self.directory.path().join(relative)
     }
@@ -94,9 +101,14 @@ impl Bed {
 
     /// The command, ready to run; nothing of the test's own environment reaches it.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strata-ckpt"));
+        let mut command = self.dressed(Command::new(BINARY));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Another program in the command's directory, with its environment: one that runs [`BINARY`].
+    pub fn dressed(&self, mut command: Command) -> Command {
+        command
             .env_clear()
             .env("HOME", self.directory.path().join("home"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -146,6 +158,11 @@ impl Bed {
         assert_eq!(partial, Vec::<PathBuf>::new());
     }
 
+    /// The journals of transfers that were not finished.
+    pub fn journals(&self) -> Vec<String> {
+        files_below(&self.path("home/.local/state/strata-ckpt/journals")).into_keys().collect()
+    }
+
     pub fn assert_same_tree(&self, a: &str, b: &str) {
         let (a, b) = (files_below(&self.path(a)), files_below(&self.path(b)));
         assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "on {}", self.name());
@@ -155,7 +172,7 @@ impl Bed {
     }
 }
 
-fn said(output: Output) -> Said {
+pub fn said(output: Output) -> Said {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     Said { code: output.status.code(), stdout: output.stdout, stderr }
 }
