@@ -1,17 +1,23 @@
 //! What the local store and downloads both do on disk: names of partial files, directories and renames that last.
 
+mod claim;
+mod directory;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::key::PARTIAL_SUFFIX;
 
+pub(crate) use claim::{Claim, Claimed};
+pub(crate) use directory::Directory;
+
 /// Bytes of the final name in the name of its partial file: enough to tell, well below the usual limit of 255.
 const NAME_SHOWN: usize = 64;
 
-/// Begins the name of a partial file for `name`, which ends in [`PARTIAL_SUFFIX`].
-pub(crate) fn partial_prefix(name: &str) -> String {
-    format!(".{}.", &name[..name.floor_char_boundary(NAME_SHOWN)])
+/// The name of the partial file for `name`; `what` tells it from others for the same name.
+pub(crate) fn partial_name(name: &str, what: &str) -> String {
+    format!(".{}.{what}{PARTIAL_SUFFIX}", &name[..name.floor_char_boundary(NAME_SHOWN)])
 }
 
 /// A name of a file that is being written.
@@ -37,9 +43,17 @@ pub(crate) fn make_directories(directory: &Path) -> io::Result<()> {
 
 /// Makes a directory's entries last. One that is gone has none; some file systems cannot sync directories.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, NotFound, Unsupported};
-    match File::open(directory).and_then(|opened| opened.sync_all()) {
-        Err(error) if matches!(error.kind(), InvalidInput | NotFound | Unsupported) => Ok(()),
+    match File::open(directory).and_then(|opened| sync_handle(&opened)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Makes a file's content, or a directory's entries, last.
+pub(crate) fn sync_handle(opened: &File) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+    match opened.sync_all() {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
         outcome => outcome,
     }
 }

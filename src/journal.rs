@@ -80,7 +80,7 @@ impl Journal {
     /// and where another process is at the same transfer. May block.
     pub(crate) fn open(runtime: &RuntimeConfig, subject: &[String]) -> Option<(Journal, Vec<Record>)> {
         let directory = directory_of(runtime.state_dir.as_deref()?);
-        let path = directory.join(format!("{}.{EXTENSION}", name_of(subject)));
+        let path = path_of(&directory, subject);
         match open_locked(&directory, &path) {
             Ok(Some(file)) => {
                 let head = Head::of(subject);
@@ -152,10 +152,22 @@ impl Journal {
 
     /// The transfer is done, or will never go on: nothing is kept. May block.
     pub(crate) fn remove(self) {
-        self.write(|state| {
-            state.is_empty = true;
-            Ok(())
-        });
+        self.discard();
+    }
+
+    /// [`remove`](Self::remove), when the last who has it is done with it.
+    pub(crate) fn discard(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_empty = true;
+    }
+
+    /// Removes the journal of the transfer that `subject` names, unless another process is at it. May block.
+    pub(crate) fn forget(runtime: &RuntimeConfig, subject: &[String]) {
+        let Some(state_dir) = runtime.state_dir.as_deref() else { return };
+        let path = path_of(&directory_of(state_dir), subject);
+        let Ok(file) = File::open(&path) else { return };
+        if file.try_lock().is_ok() {
+            let _ = std::fs::remove_file(&path);
+        }
     }
 
     /// A journal that cannot be written is told of once and is not written any more.
@@ -221,6 +233,10 @@ pub(crate) fn abandoned(state_dir: &Path) -> Vec<Abandoned> {
 
 fn directory_of(state_dir: &Path) -> PathBuf {
     state_dir.join("strata-ckpt").join("journals")
+}
+
+fn path_of(directory: &Path, subject: &[String]) -> PathBuf {
+    directory.join(format!("{}.{EXTENSION}", name_of(subject)))
 }
 
 /// Sixteen hexadecimal digits that stand for these strings.

@@ -29,6 +29,7 @@ pub mod body;
 pub mod checkpoint;
 pub mod checksum;
 pub mod config;
+mod destination;
 mod disk;
 pub mod error;
 pub mod event;
@@ -37,7 +38,6 @@ mod journal;
 pub mod key;
 mod local;
 mod multipart;
-mod partial_file;
 pub mod plan;
 pub mod retry;
 #[cfg(feature = "s3")]

@@ -1,22 +1,21 @@
 //! A checkpoint out of the store: every file verified, a new directory filled beside its place and renamed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use futures::FutureExt;
 
 use crate::backend::ObjectMeta;
-use crate::body::blocking;
-use crate::disk::sync_directory;
+use crate::destination::Destination;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
-use crate::partial_file::PartialDirectory;
 use crate::plan::Plan;
 use crate::transfer::{Expected, GetOptions, Got, Overwrite, Transfer};
 
 use super::filter::{Filter, is_marker};
 use super::group;
 use super::manifest::{FileEntry, Manifest};
+use super::place::{Member, Place};
 
 /// How a checkpoint is got.
 #[derive(Clone, Debug, Default)]
@@ -63,10 +62,23 @@ impl<'a> Wanted<'a> {
             Wanted::Bare { object, .. } => object.size,
         }
     }
+
+    fn member(&self, transfer: &Transfer, name: &str) -> Member {
+        let ranges = match self {
+            Wanted::Listed(file) => Plan::existing(file.size, file.part_size),
+            Wanted::Bare { object, .. } => transfer.ranges_of(object.size),
+        };
+        Member { key: self.key(name), path: self.path().to_owned(), has_ranges: ranges.parts() > 1 }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{name}/{}", self.path())
+    }
 }
 
 /// Gets the files of a committed checkpoint into `destination`. A destination that does not exist appears at once, with
-/// all files; into one that exists each file is renamed when it is verified, trainers' markers last.
+/// all files; into one that exists each file is renamed when it is verified, trainers' markers last. After a get that
+/// ended early, the same one fetches only what is missing, as [`Transfer::get_file`] does.
 ///
 /// # Errors
 /// [`ErrorKind::Integrity`] when a file is missing or is not what the manifest says; [`ErrorKind::Exists`] when the
@@ -119,20 +131,38 @@ async fn fetch_all(
     }
     let (files, bytes) = (wanted.len() as u64, wanted.iter().map(Wanted::size).sum());
     transfer.tell(&Event::Planned { files, bytes });
-    let place = Place::prepare(destination, &wanted, options).await?;
+    let members = wanted.iter().map(|file| file.member(transfer, name)).collect();
+    let place = Place::prepare(transfer, name, destination, members, options.overwrite).await?;
+    match fetch_into(transfer, name, &wanted, &place, options).await {
+        Ok(moved) => {
+            place.finish().await?;
+            Ok(CheckpointGot { files, bytes, ..moved })
+        }
+        Err(error) => Err(place.end(error).await),
+    }
+}
 
-    let mut got = CheckpointGot { files, bytes, ..CheckpointGot::default() };
+/// Fetches the files, trainers' markers last; what was moved.
+async fn fetch_into(
+    transfer: &Transfer,
+    name: &str,
+    wanted: &[Wanted<'_>],
+    place: &Place,
+    options: &GetCheckpoint,
+) -> Result<CheckpointGot> {
+    let mut got = CheckpointGot::default();
     let (last, first): (Vec<Wanted<'_>>, Vec<Wanted<'_>>) = wanted.iter().partition(|file| is_marker(file.path()));
     for batch in [first, last] {
         let group = transfer.group();
-        let root = place.root();
-        let work = batch.into_iter().map(|file| fetch_one(&group, name, file, root.join(file.path()), options).boxed());
+        let work = batch.into_iter().map(|file| {
+            let to = place.destination(file.path());
+            fetch_one(&group, name, file, to, options).boxed()
+        });
         for one in group::all(&group, Box::new(work)).await? {
             got.moved_files += u64::from(one.moved);
             got.moved_bytes += if one.moved { one.size } else { 0 };
         }
     }
-    place.finish(&wanted).await?;
     Ok(got)
 }
 
@@ -140,10 +170,10 @@ async fn fetch_one(
     transfer: &Transfer,
     name: &str,
     file: Wanted<'_>,
-    to: PathBuf,
+    to: Destination,
     options: &GetCheckpoint,
 ) -> Result<Got> {
-    let key = format!("{name}/{}", file.path());
+    let key = file.key(name);
     // Whether files may be replaced was settled for all of them before the first one was fetched.
     let options = GetOptions { overwrite: Overwrite::Replace, require_checksum: options.require_checksum };
     let file = match file {
@@ -171,83 +201,4 @@ async fn fetch_one(
     };
     let expected = Expected { plan, checksum: Some(file.crc64nvme), foreign: None, parts: file.parts()?, pin };
     transfer.fetch(&key, &expected, &to, &options).await.map_err(missing)
-}
-
-/// Where the files go until all of them are there.
-enum Place {
-    New(PartialDirectory),
-    Existing(PathBuf),
-}
-
-impl Place {
-    async fn prepare(destination: &Path, wanted: &[Wanted<'_>], options: &GetCheckpoint) -> Result<Self> {
-        let paths: Vec<String> = wanted.iter().map(|file| file.path().to_owned()).collect();
-        let refuse = options.overwrite == Overwrite::Refuse;
-        let destination = destination.to_owned();
-        blocking(move || match std::fs::metadata(&destination) {
-            Ok(there) if there.is_dir() => {
-                for path in &paths {
-                    refuse_links(&destination, path)?;
-                    if refuse && destination.join(path).symlink_metadata().is_ok() {
-                        let shown = destination.join(path);
-                        return Err(Error::new(ErrorKind::Exists, format!("'{}' exists already", shown.display()))
-                            .hint_is("choose another destination, or leave out --no-clobber to replace it"));
-                    }
-                }
-                Ok(Place::Existing(destination))
-            }
-            Ok(_) => Err(Error::new(
-                ErrorKind::Exists,
-                format!("'{}' is a file; a checkpoint is a directory", destination.display()),
-            )
-            .hint_is("choose another destination")),
-            Err(_) => PartialDirectory::create(&destination).map(Place::New),
-        })
-        .await
-    }
-
-    fn root(&self) -> &Path {
-        match self {
-            Place::New(partial) => partial.path(),
-            Place::Existing(directory) => directory,
-        }
-    }
-
-    async fn finish(self, wanted: &[Wanted<'_>]) -> Result<()> {
-        match self {
-            Place::Existing(_) => Ok(()),
-            Place::New(partial) => {
-                let directories: std::collections::BTreeSet<PathBuf> = wanted
-                    .iter()
-                    .flat_map(|file| key::ancestors(file.path()))
-                    .map(|directory| partial.path().join(directory))
-                    .collect();
-                blocking(move || {
-                    for directory in &directories {
-                        sync_directory(directory)
-                            .map_err(|error| Error::local(format!("make '{}' last", directory.display()), error))?;
-                    }
-                    partial.commit()
-                })
-                .await
-            }
-        }
-    }
-}
-
-/// A link planted in the destination must not lead a file outside of it.
-fn refuse_links(root: &Path, path: &str) -> Result<()> {
-    for ancestor in key::ancestors(path) {
-        let directory = root.join(ancestor);
-        let Ok(there) = directory.symlink_metadata() else { return Ok(()) };
-        if !there.is_dir() {
-            let what = if there.is_symlink() { "a link" } else { "a file" };
-            return Err(Error::new(
-                ErrorKind::Exists,
-                format!("'{}' is {what} where a directory is needed", directory.display()),
-            )
-            .hint_is("remove it, or choose another destination"));
-        }
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ mod get;
 mod group;
 pub mod manifest;
 mod marker;
+mod place;
 mod put;
 mod remove;
 mod surroundings;

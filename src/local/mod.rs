@@ -153,16 +153,16 @@ impl StorageBackend for LocalStorage {
 
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {
         let (place, precondition) = (self.place(path)?, options.precondition.clone());
-        let partial = blocking(move || Partial::create(&place, &precondition)).await?;
+        let partial = blocking(move || Partial::whole(&place, &precondition)).await?;
         self.fill(partial.staging(), 0, body).await?;
         let (size, checksum, options) = (body.len(), body.checksum(), options.clone());
         blocking(move || partial.commit(size, checksum, &options)).await
     }
 
     async fn begin(&self, path: &str, options: &WriteOptions) -> Result<UploadId> {
-        let (place, precondition) = (self.place(path)?, options.precondition.clone());
+        let (place, options) = (self.place(path)?, options.clone());
         // Kept only here: where the caller is gone meanwhile, the partial file goes too.
-        Ok(blocking(move || Partial::create(&place, &precondition)).await?.keep())
+        Ok(blocking(move || Partial::upload(&place, &options)).await?.keep())
     }
 
     async fn put_part(&self, path: &str, upload: &UploadId, part: Part, body: &PartBody) -> Result<PartReceipt> {

@@ -1,64 +1,94 @@
 //! Files that are being written, beside the place where they will appear.
 
-use std::fs::{self, File, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use tempfile::TempPath;
 
 use super::note::Note;
 use super::object;
 use super::place::{Place, is_missing};
 use crate::backend::{Precondition, Stored, UploadId, WriteOptions};
 use crate::checksum::Crc64;
-use crate::disk::{is_partial, partial_prefix};
-use crate::error::{ErrorKind, Result};
+use crate::disk::{Claim, Directory, is_partial};
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::name_of;
 use crate::key;
 
 /// How often directories that a concurrent delete prunes are made again.
 const TRIES: u32 = 100;
+/// In the name of the partial file of an object that is written in one request.
+const WHOLE: &str = "whole";
 
 /// A partial file that is open for writing.
 #[derive(Clone, Debug)]
 pub(super) struct Staging {
     pub(super) place: Place,
     file: Arc<File>,
-    path: PathBuf,
+    directory: Directory,
+    name: Arc<str>,
 }
 
 /// A partial file that is removed, with directories that it leaves empty, unless it is committed or kept.
 #[derive(Debug)]
 pub(super) struct Partial {
     staging: Staging,
-    remove: Option<TempPath>,
+    claim: Option<Claim>,
+    /// It was committed or kept.
+    done: bool,
 }
 
 impl Partial {
-    /// An empty partial file for the object, and the directories it needs.
+    /// An empty partial file for an object that is written in one request, and the directories it needs. What an
+    /// earlier writer left unfinished is overwritten.
     ///
     /// Fails early where the object could not be put in its place as things are; the last word has the commit.
-    pub(super) fn create(place: &Place, precondition: &Precondition) -> Result<Self> {
-        let prefix = partial_prefix(key::file_name(&place.key));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(key::PARTIAL_SUFFIX).permissions(Permissions::from_mode(0o666));
+    pub(super) fn whole(place: &Place, precondition: &Precondition) -> Result<Self> {
+        let partial = Partial::create(place, precondition, |directory, name| Claim::file_for(directory, name, WHOLE))?;
+        partial.staging.file.set_len(0).map_err(|error| place.failed("write", error))?;
+        Ok(partial)
+    }
+
+    /// The partial file of the upload that `options` names, with what it holds already if it was begun before; else as
+    /// [`whole`](Self::whole).
+    pub(super) fn upload(place: &Place, options: &WriteOptions) -> Result<Self> {
+        // A token is anybody's text; a name is of one shape.
+        let is_plain = (1..=64).contains(&options.token.len()) && options.token.bytes().all(|c| c.is_ascii_hexdigit());
+        let token = if is_plain { options.token.clone() } else { name_of(std::slice::from_ref(&options.token)) };
+        Partial::create(place, &options.precondition, |directory, name| Claim::shared_file_for(directory, name, &token))
+    }
+
+    fn create(
+        place: &Place,
+        precondition: &Precondition,
+        claim: impl Fn(&Directory, &str) -> io::Result<Claim>,
+    ) -> Result<Self> {
         for _ in 0..TRIES {
             if !place.directories("write", true)? {
                 continue;
             }
-            let made = check_vacant(place, precondition).and_then(|()| match builder.tempfile_in(place.directory()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                outcome => outcome.map(Some).map_err(|error| place.failed("write", error)),
+            let made = check_vacant(place, precondition).and_then(|()| {
+                let claimed =
+                    place.open_directory().and_then(|directory| claim(&directory, key::file_name(&place.key)));
+                match claimed {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    outcome => outcome.map(Some).map_err(|error| place.failed("write", error)),
+                }
             });
             match made {
-                Ok(Some(file)) => {
-                    let (file, remove) = file.into_parts();
-                    let staging = Staging { place: place.clone(), file: Arc::new(file), path: remove.to_path_buf() };
-                    return Ok(Partial { staging, remove: Some(remove) });
+                Ok(Some(claim)) => {
+                    let staging = Staging {
+                        place: place.clone(),
+                        file: claim.file().clone(),
+                        directory: claim.directory().clone(),
+                        name: claim.name().into(),
+                    };
+                    return Ok(Partial { staging, claim: Some(claim), done: false });
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -76,49 +106,60 @@ impl Partial {
 
     /// Leaves the file for later calls, under this name.
     pub(super) fn keep(mut self) -> UploadId {
-        if let Some(mut path) = self.remove.take() {
-            path.disable_cleanup(true);
+        self.done = true;
+        if let Some(claim) = self.claim.take() {
+            claim.keep();
         }
-        let name = self.staging.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = &self.staging.name;
         match self.staging.place.directory_key() {
-            "" => UploadId(name.into_owned()),
+            "" => UploadId(name.to_string()),
             directory => UploadId(format!("{directory}/{name}")),
         }
     }
 
     /// Makes the object out of the file, which holds `size` bytes with `checksum`.
     pub(super) fn commit(mut self, size: u64, checksum: Crc64, options: &WriteOptions) -> Result<Stored> {
-        let stored = self.staging.complete(size, checksum, options)?;
-        if let Some(mut path) = self.remove.take() {
-            path.disable_cleanup(true);
-        }
-        Ok(stored)
+        let Partial { staging, claim, done } = &mut self;
+        staging.seal(size, checksum, options, |to, replace| {
+            let claim = claim.take().ok_or(io::ErrorKind::NotFound)?;
+            claim.rename(to, replace)?;
+            *done = true;
+            Ok(())
+        })
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if let Some(path) = self.remove.take() {
-            drop(path);
+        if !self.done {
+            drop(self.claim.take());
             self.staging.place.prune();
         }
     }
 }
 
 impl Staging {
-    /// The partial file of an upload that was begun.
+    /// The partial file of an upload that was begun. As long as it is open, everybody can see that it is in use.
     pub(super) fn open(place: &Place, upload: &UploadId) -> Result<Self> {
         let gone = || place.error(ErrorKind::NotFound, "write", "this upload was completed or given up already");
-        let path = path_of(place, upload)?;
+        let name = name_of_upload(place, upload)?;
         if !place.directories("write", false)? {
             return Err(gone());
         }
+        let directory = match place.open_directory() {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone()),
+            Err(error) => return Err(place.failed("write", error)),
+        };
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::open(&path, flags, Mode::empty()) {
-            Ok(file) => Ok(Staging { place: place.clone(), file: Arc::new(File::from(file)), path }),
-            Err(Errno::NOENT) => Err(gone()),
-            Err(errno) => Err(place.failed("write", errno.into())),
-        }
+        let file = match rustix::fs::openat(directory.file(), name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Err(gone()),
+            Err(errno) => return Err(place.failed("write", errno.into())),
+        };
+        // For whoever looks for leftovers. Where it fails, somebody removes the file just now, or locks do not exist.
+        let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared);
+        Ok(Staging { place: place.clone(), file: Arc::new(file), directory, name: name.into() })
     }
 
     /// Writes `bytes` at `offset`.
@@ -129,6 +170,16 @@ impl Staging {
     /// Makes the object out of the file if it holds exactly `size` bytes; `checksum` is remembered. On failure the file
     /// stays, and so does what was in its place.
     pub(super) fn complete(&self, size: u64, checksum: Crc64, options: &WriteOptions) -> Result<Stored> {
+        self.seal(size, checksum, options, |to, replace| self.directory.rename(OsStr::new(&*self.name), to, replace))
+    }
+
+    fn seal(
+        &self,
+        size: u64,
+        checksum: Crc64,
+        options: &WriteOptions,
+        rename: impl FnOnce(&OsStr, bool) -> io::Result<()>,
+    ) -> Result<Stored> {
         let place = &self.place;
         let failed = |error| place.failed("write", error);
         // The clock's own nanoseconds, and on network file systems the last word on the time. A file system that
@@ -152,15 +203,10 @@ impl Staging {
                 _ => return Err(replaced(place)),
             }
         }
-        let mut from = TempPath::try_from_path(&self.path).map_err(failed)?;
-        from.disable_cleanup(true);
-        let moved = match options.precondition {
-            Precondition::None | Precondition::Match(_) => from.persist(place.path()),
-            Precondition::Absent => from.persist_noclobber(place.path()),
-        };
-        moved.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => exists(place),
-            _ => failed(error.error),
+        let may_replace = options.precondition != Precondition::Absent;
+        rename(OsStr::new(key::file_name(&place.key)), may_replace).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if !may_replace => exists(place),
+            _ => failed(error),
         })?;
         place.sync_directories().map_err(failed)?;
         Ok(Stored { size, etag: Some(object::etag(&metadata)), checksum: noted.then_some(checksum) })
@@ -169,25 +215,26 @@ impl Staging {
 
 /// Removes the partial file of an upload, and directories that it leaves empty.
 pub(super) fn abort(place: &Place, upload: &UploadId) -> Result<()> {
-    let path = path_of(place, upload)?;
-    if !place.directories("give up the upload of", false)? {
+    const ACTION: &str = "give up the upload of";
+    let name = name_of_upload(place, upload)?;
+    if !place.directories(ACTION, false)? {
         return Ok(());
     }
-    match fs::remove_file(path) {
+    match place.open_directory().and_then(|directory| directory.remove_file(OsStr::new(name))) {
         Ok(()) => {
             place.prune();
             Ok(())
         }
         Err(error) if is_missing(&error) => Ok(()),
-        Err(error) => Err(place.failed("give up the upload of", error)),
+        Err(error) => Err(place.failed(ACTION, error)),
     }
 }
 
-/// Where an upload's partial file is: in the directory of its object, whatever the name says.
-fn path_of(place: &Place, upload: &UploadId) -> Result<PathBuf> {
+/// The name of an upload's partial file: in the directory of its object, whatever the id says.
+fn name_of_upload<'a>(place: &Place, upload: &'a UploadId) -> Result<&'a str> {
     let (directory, name) = upload.0.rsplit_once('/').unwrap_or(("", &upload.0));
     if directory == place.directory_key() && name.starts_with('.') && is_partial(name) && !name.contains('\0') {
-        return Ok(place.root.join(&upload.0));
+        return Ok(name);
     }
     let message = format!("'{}' is no upload of this object", upload.0.escape_default());
     Err(place.error(ErrorKind::Invalid, "write", message))
@@ -202,11 +249,11 @@ fn check_vacant(place: &Place, precondition: &Precondition) -> Result<()> {
     }
 }
 
-fn exists(place: &Place) -> crate::Error {
+fn exists(place: &Place) -> Error {
     place.error(ErrorKind::Exists, "write", "it is there already").hint_is("choose another key, or allow replacing it")
 }
 
-fn replaced(place: &Place) -> crate::Error {
+fn replaced(place: &Place) -> Error {
     place
         .error(ErrorKind::Exists, "write", "another object is there already")
         .hint_is("another writer was faster: look at what is there, then run the same command again")

@@ -1,11 +1,12 @@
 //! Where a key lies on disk, and its directories: made, checked for links, synced, pruned.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{is_partial, make_directories, sync_directory};
+use crate::disk::{Directory, is_partial, make_directories, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 
@@ -88,6 +89,15 @@ impl Place {
             Err(error) if !create && is_missing(&error) => Ok(false),
             Err(error) => Err(self.failed(action, error)),
         }
+    }
+
+    /// The key's directory, reached without following a link below the store's own.
+    pub(super) fn open_directory(&self) -> io::Result<Directory> {
+        let mut directory = Directory::open(&self.root)?;
+        for name in self.directory_key().split('/').filter(|name| !name.is_empty()) {
+            directory = directory.child(OsStr::new(name), false)?;
+        }
+        Ok(directory)
     }
 
     /// Removes the key's directories that are empty, innermost first, and returns the innermost that stays.

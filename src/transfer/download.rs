@@ -1,30 +1,25 @@
 //! An object into a file: ranges written in place into a partial file beside the destination, verified, then renamed.
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use tokio::sync::Mutex;
 
-use crate::body::{PIECE, blocking};
-use crate::checksum::{Crc64, Crc64Digest};
+use crate::body::blocking;
+use crate::checksum::Crc64;
+use crate::destination::{Destination, There, exists};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, HighWater};
+use crate::event::Event;
+use crate::journal::{Journal, Record, name_of};
 use crate::key;
-use crate::partial_file::PartialFile;
 use crate::plan::Plan;
-use crate::retry;
 
+use super::landing::Landing;
+use super::source::checksums;
 use super::upload::threads;
 use super::verify::Foreign;
-use super::{GetOptions, Got, Overwrite, SourceFile, Transfer};
-
-/// A range that arrives wrong this often is wrong in the store, not on its way.
-const MISMATCHES_ALLOWED: u32 = 3;
+use super::{GetOptions, Got, Overwrite, Transfer};
 
 /// What the object must turn out to be.
 #[derive(Clone, Debug)]
@@ -42,6 +37,11 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// Of the range with this number, from 1, where it is known.
+    pub(super) fn sum_of(&self, number: u32) -> Option<Crc64> {
+        self.parts.get(number as usize - 1).copied()
+    }
+
     /// There is something to compare the content with.
     pub(super) fn is_verifiable(&self) -> bool {
         self.checksum.is_some() || self.foreign.is_some()
@@ -53,6 +53,9 @@ impl Transfer {
     /// and verified; where it already has the same content, nothing is fetched. A link at the destination is replaced,
     /// not followed.
     ///
+    /// With a [`state_dir`](crate::RuntimeConfig::state_dir), a get that ends early leaves its partial file, and the
+    /// next one of the same key to the same destination fetches only what is missing; otherwise it leaves nothing.
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`] without the object; [`ErrorKind::Exists`] under [`Overwrite::Refuse`];
     /// [`ErrorKind::Integrity`] when the bytes are not the stored ones, or the object is replaced meanwhile;
@@ -62,7 +65,7 @@ impl Transfer {
         let meta = self.store().head(key).await?;
         let expected = self.expect(&meta, self.ranges_of(meta.size)).await?;
         self.tell(&Event::Planned { files: 1, bytes: meta.size });
-        self.fetch(key, &expected, destination, options).await
+        self.fetch(key, &expected, &Destination::At(destination.to_owned()), options).await
     }
 
     /// Fetches an object of which it is known what it must be.
@@ -70,49 +73,115 @@ impl Transfer {
         &self,
         key: &str,
         expected: &Expected,
-        destination: &Path,
+        destination: &Destination,
         options: &GetOptions,
     ) -> Result<Got> {
         if let Some(got) = self.already_here(key, expected, destination, options).await? {
-            return Ok(got);
+            let (transfer, key, destination) = (self.clone(), key.to_owned(), destination.clone());
+            return blocking(move || {
+                transfer.forget_earlier(&key, &destination);
+                Ok(got)
+            })
+            .await;
         }
         self.check_verifiable(key, expected, options)?;
         self.fetch_new(key, expected, destination, options.overwrite).await
     }
 
-    async fn fetch_new(&self, key: &str, expected: &Expected, to: &Path, overwrite: Overwrite) -> Result<Got> {
+    /// What stands for a get in its journal and in the name of its partial file.
+    pub(crate) fn subject_of_get(&self, key: &str, destination: &Destination) -> Vec<String> {
+        let destination = destination.absolute().to_string_lossy().into_owned();
+        vec!["get".to_owned(), self.store().endpoint(), self.store().uri(key), destination]
+    }
+
+    /// Removes what an earlier get of this object left, unless another process is at it. May block.
+    pub(crate) fn forget_earlier(&self, key: &str, destination: &Destination) {
+        let subject = self.subject_of_get(key, destination);
+        destination.forget_partial(&name_of(&subject));
+        Journal::forget(self.store().runtime(), &subject);
+    }
+
+    async fn fetch_new(&self, key: &str, expected: &Expected, to: &Destination, overwrite: Overwrite) -> Result<Got> {
         if self.is_given_up() {
             return Err(Error::cancelled().action("get").on(key));
         }
-        let destination = to.to_owned();
+        let (subject, destination) = (self.subject_of_get(key, to), to.clone());
+        let (runtime, object) = (self.store().runtime().clone(), expected.clone());
         // Awaited whatever happens meanwhile, as is the commit: a thread that is left alone with them would make or
         // rename a file after everybody else has cleaned up.
-        let partial = blocking(move || PartialFile::create(&destination)).await?;
-        let target = &Target { file: partial.file().clone(), name: to.to_string_lossy().into() };
-        let checksum = self.unless_given_up("get", key, self.fetch_ranges(key, expected, target)).await?;
-        let verifying = self.verify_file(key, expected, checksum, &target.file, &target.name);
-        self.unless_given_up("verify", key, verifying).await?;
-        blocking(move || partial.commit(overwrite == Overwrite::Refuse)).await?;
+        let landing = blocking(move || Landing::open(&runtime, &subject, &object, &destination)).await?;
+        if landing.was_replaced {
+            let message =
+                format!("'{key}' was replaced in the store since the get that was interrupted: starting over");
+            self.tell(&Event::Warning { message: &message });
+        }
+        let fetching = async {
+            let checksum = self.fetch_ranges(key, expected, &landing).await?;
+            self.verify_file(key, expected, checksum, &landing.file, &landing.name).await?;
+            Ok(checksum)
+        };
+        let fetched = self.unless_given_up("get", key, fetching).await;
+        let checksum = match fetched {
+            Ok(checksum) => checksum,
+            Err(error) => {
+                return blocking(move || {
+                    landing.end(&error);
+                    Err(error)
+                })
+                .await;
+            }
+        };
+        blocking(move || landing.commit(overwrite == Overwrite::Refuse)).await?;
         let size = expected.plan.size();
         self.tell(&Event::FileDone { key, bytes: size, moved: true });
         Ok(Got { size, checksum, verified: expected.is_verifiable(), moved: true })
     }
 
-    /// Fetches every range into the target; the checksum of the whole.
-    async fn fetch_ranges(&self, key: &str, expected: &Expected, target: &Target) -> Result<Crc64> {
-        let sums: Vec<(Crc64, u64)> = stream::iter(expected.plan.ranges())
+    /// Fetches every range that is missing into the file; the checksum of the whole.
+    async fn fetch_ranges(&self, key: &str, expected: &Expected, landing: &Landing) -> Result<Crc64> {
+        let mut sums: Vec<(u32, Crc64, u64)> = stream::iter(landing.plan.ranges())
             .map(|(part, range)| {
                 async move {
+                    let len = range.end - range.start;
+                    if let Some(earlier) = self.fetched_before(key, part.number, &range, expected, landing).await? {
+                        return Ok::<_, Error>((part.number, earlier, len));
+                    }
                     let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-                    let sum = expected.parts.get(part.number as usize - 1).copied();
-                    self.fetch_range(key, range, sum, expected, target).await
+                    landing.note(Record::Started { part: part.number }).await?;
+                    let checksum = self.fetch_range(key, part.number, range, expected, landing).await?;
+                    landing.note(Record::Range { range: part.number, checksum }).await?;
+                    Ok((part.number, checksum, len))
                 }
                 .boxed()
             })
-            .buffered(self.store().runtime().in_flight())
+            .buffer_unordered(self.store().runtime().in_flight())
             .try_collect()
             .await?;
-        Ok(sums.iter().fold(Crc64::EMPTY, |whole, (sum, len)| whole.combine(*sum, *len)))
+        sums.sort_unstable_by_key(|(number, ..)| *number);
+        Ok(sums.iter().fold(Crc64::EMPTY, |whole, (_, sum, len)| whole.combine(*sum, *len)))
+    }
+
+    /// The checksum of a range that an earlier run left in the file, read back and compared with what the run noted
+    /// and, where it is known, with what it must be.
+    async fn fetched_before(
+        &self,
+        key: &str,
+        number: u32,
+        range: &Range<u64>,
+        expected: &Expected,
+        landing: &Landing,
+    ) -> Result<Option<Crc64>> {
+        let sum = expected.sum_of(number);
+        let Some(recorded) = landing.recorded(number).filter(|recorded| sum.is_none_or(|sum| sum == *recorded)) else {
+            return Ok(None);
+        };
+        let (file, name, range) = (landing.file.clone(), landing.name.clone(), range.clone());
+        let bytes = range.end - range.start;
+        if !blocking(move || Ok(Landing::is_there(&file, &name, &range, recorded))).await? {
+            return Ok(None);
+        }
+        self.tell(&Event::Resumed { key, bytes });
+        Ok(Some(recorded))
     }
 
     /// What a get would answer if the destination has the content already.
@@ -120,35 +189,36 @@ impl Transfer {
         &self,
         key: &str,
         expected: &Expected,
-        destination: &Path,
+        destination: &Destination,
         options: &GetOptions,
     ) -> Result<Option<Got>> {
-        let Ok(there) = std::fs::symlink_metadata(destination) else { return Ok(None) };
-        let kind = there.file_type();
-        if !kind.is_file() && !kind.is_symlink() {
-            let what = if kind.is_dir() { "a directory" } else { "no regular file" };
-            return Err(Error::new(ErrorKind::Exists, format!("'{}' is {what}", destination.display()))
+        let place = destination.clone();
+        let Some(there) = blocking(move || place.look()).await? else { return Ok(None) };
+        let shown = destination.shown();
+        if matches!(there, There::Directory | There::Special) {
+            let what = if there == There::Directory { "a directory" } else { "no regular file" };
+            return Err(Error::new(ErrorKind::Exists, format!("'{}' is {what}", shown.display()))
                 .action("get")
                 .on(key)
                 .hint_is("choose another destination; - writes to stdout"));
         }
         if options.overwrite == Overwrite::Refuse {
-            return Err(Error::new(ErrorKind::Exists, format!("'{}' exists already", destination.display()))
-                .action("get")
-                .on(key)
-                .hint_is("choose another destination, or leave out --no-clobber to replace it"));
+            return Err(exists(&shown).action("get").on(key));
         }
-        if !expected.is_verifiable() || !kind.is_file() || there.len() != expected.plan.size() {
+        let size = expected.plan.size();
+        if !expected.is_verifiable() || there != (There::File { size }) {
             return Ok(None);
         }
+        let (place, name): (_, Arc<str>) = (destination.clone(), shown.to_string_lossy().into());
         let comparing = async {
-            let ours = SourceFile::open(destination).await?;
-            let checksum = ours.checksums(expected.plan, threads()).await?.1;
-            self.verify_file(key, expected, checksum, &ours.file, &ours.name).await.map(|()| checksum)
+            let file = blocking(move || place.open()).await?;
+            let file = Arc::new(file.ok_or_else(|| Error::new(ErrorKind::NotFound, "it was removed meanwhile"))?);
+            let checksum = checksums(&file, &name, expected.plan, threads()).await?.1;
+            self.verify_file(key, expected, checksum, &file, &name).await.map(|()| checksum)
         };
         let Ok(checksum) = self.unless_given_up("get", key, comparing).await else { return Ok(None) };
-        self.tell(&Event::FileDone { key, bytes: there.len(), moved: false });
-        Ok(Some(Got { size: there.len(), checksum, verified: true, moved: false }))
+        self.tell(&Event::FileDone { key, bytes: size, moved: false });
+        Ok(Some(Got { size, checksum, verified: true, moved: false }))
     }
 
     /// Warns, or fails where the caller requires it, when there is no checksum to compare with.
@@ -164,123 +234,6 @@ impl Transfer {
         }
         let message = format!("the store holds no checksum of '{key}': only its size and ETag are compared");
         self.tell(&Event::Warning { message: &message });
-        Ok(())
-    }
-
-    /// Fetches one range into the partial file. A broken connection goes on where it stopped; bytes with a wrong
-    /// checksum are fetched again from the range's start.
-    async fn fetch_range(
-        &self,
-        key: &str,
-        range: Range<u64>,
-        sum: Option<Crc64>,
-        expected: &Expected,
-        target: &Target,
-    ) -> Result<(Crc64, u64)> {
-        let len = range.end - range.start;
-        let progress = HighWater::new(self.store().runtime().observer.clone());
-        let state =
-            Mutex::new(RangeWriter { target, start: range.start, digest: Crc64Digest::new(), mismatches: 0, progress });
-        retry::run(self.store().runtime(), "get", key, || async {
-            let mut writer = state.lock().await;
-            if writer.digest.len() < len {
-                self.fill(key, &range, expected, &mut writer).await?;
-            }
-            let got = writer.digest.value();
-            if sum.is_some_and(|sum| sum != got) {
-                writer.digest = Crc64Digest::new();
-                writer.mismatches += 1;
-                return Err(match writer.mismatches < MISMATCHES_ALLOWED {
-                    true => mismatch(key).retryable(None),
-                    false => mismatch(key),
-                });
-            }
-            Ok((got, len))
-        })
-        .await
-    }
-
-    async fn fill(
-        &self,
-        key: &str,
-        range: &Range<u64>,
-        expected: &Expected,
-        writer: &mut RangeWriter<'_>,
-    ) -> Result<()> {
-        let size = expected.plan.size();
-        let from = range.start + writer.digest.len();
-        let whole = from == 0 && range.end == size;
-        let asked = (!whole).then_some(from..range.end);
-        let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
-        if body.meta.size != size {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                format!("it has {} bytes, not the {size} expected", body.meta.size),
-            )
-            .hint_is("it was replaced or damaged: strata-ckpt ls shows the state of a checkpoint"));
-        }
-        let mut bytes = body.bytes;
-        let (mut batch, mut batched) = (Vec::new(), 0);
-        while let Some(piece) = bytes.try_next().await? {
-            batched += piece.len();
-            batch.push(piece);
-            if batched >= PIECE {
-                writer.write(std::mem::take(&mut batch)).await?;
-                batched = 0;
-            }
-        }
-        writer.write(batch).await?;
-        match writer.digest.len() == range.end - range.start {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Unavailable, "the answer ended early").retryable(None)),
-        }
-    }
-
-    /// One range in memory, verified where the store vouches for it.
-    pub(super) async fn fetch_bytes(&self, key: &str, range: Range<u64>, pin: Option<&str>) -> Result<Bytes> {
-        let asked = &range;
-        let fetched = retry::run(self.store().runtime(), "get", key, || async move {
-            let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-            self.store().open(key, Some(asked.clone()), pin).await?.collect().await
-        })
-        .await?;
-        self.tell(&Event::Moved { bytes: fetched.len() as u64 });
-        Ok(fetched)
-    }
-}
-
-/// Where ranges are written.
-struct Target {
-    file: Arc<File>,
-    name: Arc<str>,
-}
-
-/// A range that grows from its start.
-struct RangeWriter<'a> {
-    target: &'a Target,
-    start: u64,
-    digest: Crc64Digest,
-    mismatches: u32,
-    progress: Arc<HighWater>,
-}
-
-impl RangeWriter<'_> {
-    async fn write(&mut self, batch: Vec<Bytes>) -> Result<()> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let (file, name) = (self.target.file.clone(), self.target.name.clone());
-        let (start, mut digest) = (self.start, self.digest.clone());
-        self.digest = blocking(move || {
-            for piece in batch {
-                file.write_all_at(&piece, start + digest.len())
-                    .map_err(|error| Error::local(format!("write '{name}'"), error))?;
-                digest.update(&piece);
-            }
-            Ok(digest)
-        })
-        .await?;
-        self.progress.reached(self.digest.len());
         Ok(())
     }
 }

@@ -4,6 +4,8 @@ mod download;
 mod existing;
 #[allow(dead_code)]
 mod held;
+mod landing;
+mod range;
 mod source;
 mod stream;
 mod upload;
@@ -24,6 +26,7 @@ pub(crate) use download::Expected;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
 #[allow(unused_imports)]
 pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
+pub(crate) use landing::can_go_on;
 pub(crate) use source::{SourceFile, Stamp, refuse_special};
 pub(crate) use upload::threads;
 

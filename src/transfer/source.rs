@@ -79,18 +79,28 @@ impl SourceFile {
 
     /// The checksums of the parts and of the whole, read on `threads` threads.
     pub(crate) async fn checksums(&self, plan: Plan, threads: usize) -> Result<(Vec<Crc64>, Crc64)> {
-        let parts: Vec<(Crc64, u64)> = stream::iter(plan.ranges())
-            .map(|(_, range)| {
-                let (file, name) = (self.file.clone(), self.name.clone());
-                let len = range.end - range.start;
-                blocking(move || Ok((body::checksum_of(&file, &name, range.start, len)?, len))).boxed()
-            })
-            .buffered(threads)
-            .try_collect()
-            .await?;
-        let whole = parts.iter().fold(Crc64::EMPTY, |whole, (part, len)| whole.combine(*part, *len));
-        Ok((parts.into_iter().map(|(part, _)| part).collect(), whole))
+        checksums(&self.file, &self.name, plan, threads).await
     }
+}
+
+/// The checksums of a file's parts and of the whole, read on `threads` threads.
+pub(super) async fn checksums(
+    file: &Arc<File>,
+    name: &Arc<str>,
+    plan: Plan,
+    threads: usize,
+) -> Result<(Vec<Crc64>, Crc64)> {
+    let parts: Vec<(Crc64, u64)> = stream::iter(plan.ranges())
+        .map(|(_, range)| {
+            let (file, name) = (file.clone(), name.clone());
+            let len = range.end - range.start;
+            blocking(move || Ok((body::checksum_of(&file, &name, range.start, len)?, len))).boxed()
+        })
+        .buffered(threads)
+        .try_collect()
+        .await?;
+    let whole = parts.iter().fold(Crc64::EMPTY, |whole, (part, len)| whole.combine(*part, *len));
+    Ok((parts.into_iter().map(|(part, _)| part).collect(), whole))
 }
 
 /// Only regular files have an end and can be read twice.

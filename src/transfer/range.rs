@@ -1,0 +1,145 @@
+//! One range of an object: fetched into its place in a file, however often that takes, or into memory.
+
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use tokio::sync::Mutex;
+
+use crate::body::{PIECE, blocking};
+use crate::checksum::{Crc64, Crc64Digest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, HighWater};
+use crate::retry;
+
+use super::Transfer;
+use super::download::{Expected, mismatch};
+use super::landing::Landing;
+
+/// A range that arrives wrong this often is wrong in the store, not on its way.
+const MISMATCHES_ALLOWED: u32 = 3;
+
+impl Transfer {
+    /// Fetches one range into the partial file. A broken connection goes on where it stopped; bytes with a wrong
+    /// checksum are fetched again from the range's start.
+    pub(super) async fn fetch_range(
+        &self,
+        key: &str,
+        number: u32,
+        range: Range<u64>,
+        expected: &Expected,
+        landing: &Landing,
+    ) -> Result<Crc64> {
+        let len = range.end - range.start;
+        let sum = expected.sum_of(number);
+        let observer = self.store().runtime().observer.clone();
+        let progress = match landing.was_begun(number) {
+            true => HighWater::begun_before(observer),
+            false => HighWater::new(observer),
+        };
+        let state = Mutex::new(RangeWriter {
+            landing,
+            start: range.start,
+            digest: Crc64Digest::new(),
+            mismatches: 0,
+            progress,
+        });
+        retry::run(self.store().runtime(), "get", key, || async {
+            let mut writer = state.lock().await;
+            if writer.digest.len() < len {
+                self.fill(key, &range, expected, &mut writer).await?;
+            }
+            let got = writer.digest.value();
+            if sum.is_some_and(|sum| sum != got) {
+                writer.digest = Crc64Digest::new();
+                writer.mismatches += 1;
+                return Err(match writer.mismatches < MISMATCHES_ALLOWED {
+                    true => mismatch(key).retryable(None),
+                    false => mismatch(key),
+                });
+            }
+            Ok(got)
+        })
+        .await
+    }
+
+    async fn fill(
+        &self,
+        key: &str,
+        range: &Range<u64>,
+        expected: &Expected,
+        writer: &mut RangeWriter<'_>,
+    ) -> Result<()> {
+        let size = expected.plan.size();
+        let from = range.start + writer.digest.len();
+        let whole = from == 0 && range.end == size;
+        let asked = (!whole).then_some(from..range.end);
+        let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
+        if body.meta.size != size {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                format!("it has {} bytes, not the {size} expected", body.meta.size),
+            )
+            .hint_is("it was replaced or damaged: strata-ckpt ls shows the state of a checkpoint"));
+        }
+        let mut bytes = body.bytes;
+        let (mut batch, mut batched) = (Vec::new(), 0);
+        while let Some(piece) = bytes.try_next().await? {
+            batched += piece.len();
+            batch.push(piece);
+            if batched >= PIECE {
+                writer.write(std::mem::take(&mut batch)).await?;
+                batched = 0;
+            }
+        }
+        writer.write(batch).await?;
+        match writer.digest.len() == range.end - range.start {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Unavailable, "the answer ended early").retryable(None)),
+        }
+    }
+
+    /// One range in memory, verified where the store vouches for it.
+    pub(super) async fn fetch_bytes(&self, key: &str, range: Range<u64>, pin: Option<&str>) -> Result<Bytes> {
+        let asked = &range;
+        let fetched = retry::run(self.store().runtime(), "get", key, || async move {
+            let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+            self.store().open(key, Some(asked.clone()), pin).await?.collect().await
+        })
+        .await?;
+        self.tell(&Event::Moved { bytes: fetched.len() as u64 });
+        Ok(fetched)
+    }
+}
+
+/// A range that grows from its start.
+struct RangeWriter<'a> {
+    landing: &'a Landing,
+    start: u64,
+    digest: Crc64Digest,
+    mismatches: u32,
+    progress: Arc<HighWater>,
+}
+
+impl RangeWriter<'_> {
+    async fn write(&mut self, batch: Vec<Bytes>) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (file, name) = (self.landing.file.clone(), self.landing.name.clone());
+        let (start, mut digest) = (self.start, self.digest.clone());
+        self.digest = blocking(move || {
+            for piece in batch {
+                file.write_all_at(&piece, start + digest.len())
+                    .map_err(|error| Error::local(format!("write '{name}'"), error))?;
+                digest.update(&piece);
+            }
+            Ok(digest)
+        })
+        .await?;
+        self.progress.reached(self.digest.len());
+        Ok(())
+    }
+}
