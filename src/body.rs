@@ -74,6 +74,12 @@ impl PartBody {
         self
     }
 
+    /// The same bytes for another purpose than to be sent.
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
+    pub(crate) fn unobserved(&self) -> Self {
+        PartBody { progress: None, guard: None, ..self.clone() }
+    }
+
     /// A file is asked `guard` as well before its last piece is handed out.
     pub(crate) fn guarded(mut self, guard: Guard) -> Self {
         self.guard = Some(HiddenGuard(guard));

@@ -150,8 +150,10 @@ pub(super) fn by_status(status: StatusCode, details: &Details, asked: Asked<'_>)
 /// The code that goes with a status where the server gives none.
 pub(super) fn code_of(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
+        400 => Some("BadRequest"),
         412 => Some("PreconditionFailed"),
         416 => Some("InvalidRange"),
+        501 => Some("NotImplemented"),
         _ => None,
     }
 }

@@ -35,15 +35,18 @@ pub(super) async fn complete(
     let mut request = client.object_request("POST", &full);
     request.add_param("uploadId", upload.0.as_str());
     request.add_header("content-type", "application/xml");
-    request.add_header("x-amz-checksum-crc64nvme", &checksum.to_string());
-    request.add_header("x-amz-checksum-type", "FULL_OBJECT");
     add_condition(&mut request, &options.precondition);
-    let body = Payload::Bytes(list_of_parts(receipts).into());
-    let outgoing = &Outgoing::new(request, &client.bucket, Some(body))?;
+    let plain = &Outgoing::new(request, &client.bucket, Some(list_of_parts(receipts, false)))?;
+    let mut with_sums = plain.clone();
+    with_sums.body = list_of_parts(receipts, true);
+    with_sums.set("content-length", &with_sums.body.len().to_string())?;
+    with_sums.set("x-amz-checksum-crc64nvme", &checksum.to_string())?;
+    with_sums.set("x-amz-checksum-type", "FULL_OBJECT")?;
+    let with_sums = &with_sums;
     let expected = Expected { path, size, checksum, token: &options.token };
     client
         .call(ACTION, path, || async move {
-            match send(client, outgoing).await {
+            match send_checked(client, with_sums, plain).await {
                 Ok(etag) => match look(client, expected, Some(&etag)).await? {
                     Found::Ours(stored) => Ok(stored),
                     Found::Other => Err(Error::new(ErrorKind::Exists, "another writer replaced it at once")),
@@ -57,6 +60,22 @@ pub(super) async fn complete(
             }
         })
         .await
+}
+
+/// One try, with the checksums where the server knows them.
+async fn send_checked(client: &Client, with_sums: &Outgoing, plain: &Outgoing) -> Result<String, Failure> {
+    let sums = &client.learnt.sums;
+    if !sums.are_sent() {
+        return send(client, plain).await;
+    }
+    match send(client, with_sums).await {
+        Err(failure) if sums.may_be_why(&failure.error) => {
+            let etag = send(client, plain).await?;
+            client.refuses_checksums();
+            Ok(etag)
+        }
+        outcome => outcome,
+    }
 }
 
 /// One try; the ETag that the server gave.
@@ -97,16 +116,17 @@ async fn settle(
     }
 }
 
-fn list_of_parts(receipts: &[PartReceipt]) -> String {
+fn list_of_parts(receipts: &[PartReceipt], with_sums: bool) -> Payload {
     let mut xml = String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
     for PartReceipt { number, checksum, etag, .. } in receipts {
         let etag = escape(etag.as_str());
+        let sum = match with_sums {
+            true => format!("<ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME>"),
+            false => String::new(),
+        };
         // Writing to a String cannot fail.
-        let _ = write!(
-            xml,
-            "<Part><ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME><ETag>{etag}</ETag><PartNumber>{number}</PartNumber></Part>"
-        );
+        let _ = write!(xml, "<Part>{sum}<ETag>{etag}</ETag><PartNumber>{number}</PartNumber></Part>");
     }
     xml.push_str("</CompleteMultipartUpload>");
-    xml
+    Payload::Bytes(xml.into())
 }

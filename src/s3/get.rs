@@ -14,6 +14,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::head::head;
 use super::request::Outgoing;
+use super::sums::asking;
 use crate::backend::{ObjectBody, ObjectMeta};
 use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +30,9 @@ pub(super) async fn open(
 ) -> Result<ObjectBody> {
     let outcome = match range {
         Some(range) if range.start >= range.end => open_nothing(client, path, range).await,
-        range => open_some(client, path, range, pin).await,
+        None => asking(client, |sums| open_some(client, path, None, pin, sums)).await,
+        // For a range no server has a checksum.
+        range => open_some(client, path, range, pin, false).await,
     };
     outcome.map_err(|error| error.action(ACTION).on(path).at(client.site().to_string()))
 }
@@ -48,13 +51,15 @@ async fn open_some(
     path: &str,
     range: Option<Range<u64>>,
     pin: Option<&str>,
+    sums: bool,
 ) -> Result<ObjectBody> {
     let full = client.full_key(path)?;
     let mut request = client.object_request("GET", &full);
-    match &range {
-        Some(range) => request.add_header("range", &format!("bytes={}-{}", range.start, range.end - 1)),
-        // For a range no server has one.
-        None => request.add_header("x-amz-checksum-mode", "ENABLED"),
+    if let Some(range) = &range {
+        request.add_header("range", &format!("bytes={}-{}", range.start, range.end - 1));
+    }
+    if sums {
+        request.add_header("x-amz-checksum-mode", "ENABLED");
     }
     if let Some(pin) = pin {
         request.add_header("if-match", pin);

@@ -7,6 +7,7 @@ use rusoto_s3::{HeadObjectRequest, S3};
 use super::answer;
 use super::client::Client;
 use super::dispatch::Control;
+use super::sums::asking;
 use crate::backend::ObjectMeta;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,11 +17,15 @@ pub(super) const TOKEN: &str = "strata-token";
 
 /// What the server knows of an object, its whole checksum included where it has one.
 pub(super) async fn head(client: &Arc<Client>, path: &str, runtime: RuntimeConfig) -> Result<ObjectMeta> {
+    asking(client, |sums| ask(client, path, runtime.clone(), sums)).await
+}
+
+async fn ask(client: &Arc<Client>, path: &str, runtime: RuntimeConfig, sums: bool) -> Result<ObjectMeta> {
     let full = client.full_key(path).map_err(|error| error.action("look up").on(path))?;
     let control = Control {
         action: "look up",
         key: path.to_owned(),
-        headers: vec![("x-amz-checksum-mode", "ENABLED".to_owned())],
+        headers: sums.then(|| ("x-amz-checksum-mode", "ENABLED".to_owned())).into_iter().collect(),
         root: None,
         runtime,
     };

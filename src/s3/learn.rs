@@ -10,6 +10,7 @@ use super::answer::{Answer, header};
 use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{Details, Failure};
+use super::sums::Sums;
 use crate::event::Event;
 
 /// Tries at an endpoint that has never answered: a wrong address should not take the time of an outage.
@@ -25,6 +26,7 @@ pub(super) struct Learnt {
     has_moved: AtomicBool,
     has_answered: AtomicBool,
     failed_contacts: AtomicU32,
+    pub(super) sums: Sums,
 }
 
 impl Client {

@@ -11,6 +11,7 @@
 //! | `transport`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
+//! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
 //! | `dispatch` | the way from its client to ours, for control calls |
 //! | `put`, `upload`, `complete`, `settle`, `head`, `parts`, `get`, `list`, `delete` | one operation each |
 //!
@@ -39,6 +40,7 @@ mod request;
 mod send;
 mod settle;
 mod sign;
+mod sums;
 mod transport;
 mod upload;
 mod xml;

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::payload::Payload;
 use super::request::Outgoing;
 use super::settle::{Expected, Found, look, taken};
+use super::sums::Checked;
 use crate::backend::{Precondition, Stored, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,14 +22,14 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     let full = client.full_key(path).map_err(|error| error.action(ACTION).on(path))?;
     let mut request = client.object_request("PUT", &full);
     request.add_header("content-type", "application/octet-stream");
-    request.add_header("x-amz-checksum-crc64nvme", &body.checksum().to_string());
     request.add_header("x-amz-meta-strata-token", &options.token);
     add_condition(&mut request, &options.precondition);
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
+    let checked = &Checked::new(outgoing, body);
     let expected = Expected { path, size: body.len(), checksum: body.checksum(), token: &options.token };
     client
         .call(ACTION, path, || async move {
-            let failure = match send(client, outgoing, body).await {
+            let failure = match send(client, checked, body).await {
                 Ok(stored) => return Ok(stored),
                 Err(failure) => failure,
             };
@@ -70,8 +71,8 @@ pub(super) fn add_condition(request: &mut SignedRequest, precondition: &Precondi
     }
 }
 
-async fn send(client: &Client, outgoing: &Outgoing, body: &PartBody) -> Result<Stored, Failure> {
-    let answer = client.exchange(outgoing).await?;
+async fn send(client: &Client, checked: &Checked<'_>, body: &PartBody) -> Result<Stored, Failure> {
+    let answer = client.exchange_checked(checked).await?;
     let Some(etag) = answer::etag(&answer.headers) else {
         return Err(Failure::unknown(no_etag()));
     };

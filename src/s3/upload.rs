@@ -13,6 +13,7 @@ use super::head::TOKEN;
 use super::payload::Payload;
 use super::put::{differs, no_etag};
 use super::request::Outgoing;
+use super::sums::Checked;
 use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::config::RuntimeConfig;
@@ -25,10 +26,7 @@ pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptio
     let control = Control {
         action: ACTION,
         key: path.to_owned(),
-        headers: vec![
-            ("x-amz-checksum-algorithm", "CRC64NVME".to_owned()),
-            ("x-amz-checksum-type", "FULL_OBJECT".to_owned()),
-        ],
+        headers: client.announcement(),
         root: Some("InitiateMultipartUploadResult"),
         // Who gives up meanwhile still has to abort what the server began.
         runtime: RuntimeConfig { cancel: CancellationToken::new(), ..client.runtime.clone() },
@@ -40,7 +38,23 @@ pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptio
         metadata: Some(HashMap::from([(TOKEN.to_owned(), options.token.clone())])),
         ..CreateMultipartUploadRequest::default()
     };
-    let (output, _) = control.run(client, |s3| async move { s3.create_multipart_upload(input).await }).await?;
+    let plain = Control { headers: Vec::new(), ..control.clone() };
+    let announces = !control.headers.is_empty();
+    let input_again = input.clone();
+    let begun = control.run(client, |s3| async move { s3.create_multipart_upload(input).await }).await;
+    let output = match begun {
+        Ok((output, headers)) => {
+            client.promised(&headers);
+            output
+        }
+        Err(error) if announces && client.learnt.sums.may_be_why(&error) => {
+            let begun = plain.run(client, |s3| async move { s3.create_multipart_upload(input_again).await }).await;
+            let (output, _) = begun?;
+            client.refuses_checksums();
+            output
+        }
+        Err(error) => return Err(error),
+    };
     match output.upload_id {
         Some(id) if !id.is_empty() => Ok(UploadId(id)),
         _ => Err(Error::new(ErrorKind::Other, "the server gave the upload no id")
@@ -63,12 +77,12 @@ pub(super) async fn put_part(
     let mut request = client.object_request("PUT", &full);
     request.add_param("partNumber", part.number.to_string().as_str());
     request.add_param("uploadId", upload.0.as_str());
-    request.add_header("x-amz-checksum-crc64nvme", &body.checksum().to_string());
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
+    let checked = &Checked::new(outgoing, body);
     let receipt = |etag: String| PartReceipt { number: part.number, size: body.len(), checksum: body.checksum(), etag };
     client
         .call(&action, path, || async move {
-            let answer = client.exchange(outgoing).await?;
+            let answer = client.exchange_checked(checked).await?;
             if answer::checksum(&answer.headers).is_some_and(|theirs| theirs != body.checksum()) {
                 return Err(differs());
             }

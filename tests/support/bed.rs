@@ -28,7 +28,11 @@ pub fn local() -> Bed {
 
 /// MinIO, with the page's variables and the five permissions.
 pub fn minio() -> Bed {
-    let bucket = minio::shared().bucket();
+    on(minio::shared().bucket())
+}
+
+/// The same in this bucket.
+pub fn on(bucket: Bucket) -> Bed {
     Bed { directory: tempfile::tempdir().unwrap(), environment: bucket.environment(), bucket: Some(bucket) }
 }
 

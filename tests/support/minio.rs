@@ -109,6 +109,11 @@ impl Minio {
         self.bucket_named(&random_name("test"))
     }
 
+    /// A new, empty bucket with Object Lock.
+    pub fn locked_bucket(&'static self) -> Bucket {
+        Bucket::create_locked(self, random_name("locked"))
+    }
+
     /// A new, empty bucket of this name.
     pub fn bucket_named(&'static self, name: &str) -> Bucket {
         Bucket::create(self, name.to_owned())

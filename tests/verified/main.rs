@@ -7,6 +7,7 @@
 mod support;
 
 mod other_tools;
+mod sending;
 
 /// Bytes that repeat late.
 fn bytes(len: usize) -> Vec<u8> {

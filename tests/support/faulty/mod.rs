@@ -11,6 +11,7 @@
 mod http;
 mod rule;
 mod store;
+mod sums;
 mod uploads;
 
 use std::io::{self, BufReader, Write};
@@ -21,6 +22,7 @@ use std::thread;
 pub use self::http::{Request, Response};
 pub use self::rule::{Action, Operation, Place, Rule};
 use self::store::Store;
+pub use self::sums::Sums;
 
 /// The only bucket.
 pub const BUCKET: &str = "checkpoints";
@@ -68,6 +70,11 @@ impl Faulty {
     /// Such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What the server does about checksums from here on; at first it keeps them.
+    pub fn sums(&self, sums: Sums) {
+        self.shared.lock().store.sums = sums;
     }
 
     /// Puts an object there without a request.
@@ -168,6 +175,11 @@ impl Shared {
                 let mut response = self.carry_out(request);
                 change(&mut response);
                 return send(stream, request, response);
+            }
+            Some(Action::Alter(change)) => {
+                let mut altered = request.clone();
+                change(&mut altered);
+                return send(stream, request, self.carry_out(&altered));
             }
             Some(Action::Lose) => {
                 self.carry_out(request);

@@ -77,6 +77,8 @@ pub enum Action {
     Raw(Vec<u8>),
     /// The store does it, and its answer is changed.
     Change(Arc<dyn Fn(&mut Response) + Send + Sync>),
+    /// The request is changed on its way, and the store does what is left of it.
+    Alter(Arc<dyn Fn(&mut Request) + Send + Sync>),
     /// The store does it, and the connection is closed at this place of the answer.
     Cut(Place),
     /// The store does it, and the answer pauses at this place until [`release`](super::Faulty::release).
@@ -97,6 +99,11 @@ impl Action {
         Action::Change(Arc::new(change))
     }
 
+    /// The request is changed on its way, and the store does what is left of it.
+    pub fn alter(change: impl Fn(&mut Request) + Send + Sync + 'static) -> Self {
+        Action::Alter(Arc::new(change))
+    }
+
     /// An error of S3; the store does not hear of the request.
     pub fn refuse(status: u16, code: &str) -> Self {
         Action::Answer(Response::error(status, code))
@@ -109,6 +116,7 @@ impl fmt::Debug for Action {
             Action::Answer(response) => write!(f, "Answer({})", response.status),
             Action::Raw(bytes) => write!(f, "Raw({} bytes)", bytes.len()),
             Action::Change(_) => f.write_str("Change"),
+            Action::Alter(_) => f.write_str("Alter"),
             Action::Cut(place) => write!(f, "Cut({place:?})"),
             Action::Stall(place) => write!(f, "Stall({place:?})"),
             Action::Lose => f.write_str("Lose"),

@@ -9,6 +9,7 @@ use storage::checksum::Crc64;
 use super::BUCKET;
 use super::http::{Request, Response};
 use super::rule::Operation;
+use super::sums::Sums;
 use super::uploads::Upload;
 
 const MODIFIED: &str = "Fri, 02 Jan 2026 03:04:05 GMT";
@@ -45,6 +46,7 @@ pub(super) struct Store {
     pub(super) objects: BTreeMap<String, Object>,
     pub(super) uploads: BTreeMap<String, Upload>,
     pub(super) uploads_ever: u32,
+    pub(super) sums: Sums,
 }
 
 impl Store {
@@ -60,6 +62,9 @@ impl Store {
     pub(super) fn answer(&mut self, request: &Request) -> Response {
         if request.bucket() != BUCKET {
             return Response::error(404, "NoSuchBucket");
+        }
+        if let Some(refusal) = self.sums.refusal(request) {
+            return refusal;
         }
         let key = request.key().unwrap_or_default();
         match Operation::of(request) {
@@ -84,13 +89,13 @@ impl Store {
             return refusal;
         }
         let checksum = Crc64::of(&request.body);
-        if !agrees(request, checksum) {
-            return Response::error(400, "BadDigest");
+        if let Some(refusal) = self.sums.disagrees(request, checksum) {
+            return refusal;
         }
         let etag = etag_of(checksum);
         let object = Object { content: request.body.clone(), etag: etag.clone(), metadata: metadata_of(request) };
         self.objects.insert(key, object);
-        with_checksum(Response::new(200).header("etag", etag), checksum)
+        self.sums.tell(Response::new(200).header("etag", etag), checksum)
     }
 
     /// `If-None-Match: *` where something is.
@@ -113,13 +118,15 @@ impl Store {
                 .head(206)
                 .header("content-range", format!("bytes {}-{}/{size}", range.start, range.end - 1))
                 .body(&object.content[range]),
-            None => checksum_if_asked(request, object, object.head(200)).body(object.content.as_slice()),
+            None => self.sums.tell_if_asked(request, object.head(200), &object.content).body(object.content.as_slice()),
         }
     }
 
     fn head(&self, request: &Request, key: &str) -> Response {
         match self.objects.get(key) {
-            Some(object) => checksum_if_asked(request, object, object.head(200))
+            Some(object) => self
+                .sums
+                .tell_if_asked(request, object.head(200), &object.content)
                 .header("content-length", object.content.len().to_string()),
             None => Response::new(404).header("content-type", "application/xml"),
         }
@@ -169,22 +176,6 @@ pub(super) fn etag_of(checksum: Crc64) -> String {
 
 pub(super) fn metadata_of(request: &Request) -> Vec<(String, String)> {
     request.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-")).cloned().collect()
-}
-
-/// Whether the checksum that came with a request is this one, if one came.
-pub(super) fn agrees(request: &Request, checksum: Crc64) -> bool {
-    request.header("x-amz-checksum-crc64nvme").is_none_or(|sent| sent == checksum.to_string())
-}
-
-pub(super) fn with_checksum(response: Response, checksum: Crc64) -> Response {
-    response.header("x-amz-checksum-crc64nvme", checksum.to_string()).header("x-amz-checksum-type", "FULL_OBJECT")
-}
-
-fn checksum_if_asked(request: &Request, object: &Object, response: Response) -> Response {
-    match request.header("x-amz-checksum-mode") {
-        Some("ENABLED") => with_checksum(response, Crc64::of(&object.content)),
-        _ => response,
-    }
 }
 
 /// `bytes=a-b`, cut to the object; `None` where it lies outside.

@@ -1,0 +1,221 @@
+//! How a server checks the bytes on their way up, learnt from its answers: by CRC-64/NVME where it knows that, by
+//! Content-MD5 where it does not.
+//!
+//! A server that ignores a header says nothing: the proof is the checksum that comes back. Until it is there, or where
+//! it does not come, MD5 goes with every body, which takes a reading more. Object Lock is content with either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::TryStreamExt;
+use http::HeaderMap;
+use md5::{Digest, Md5};
+use tokio::sync::OnceCell;
+
+use super::answer::{self, Answer, header};
+use super::client::Client;
+use super::failure::Failure;
+use super::request::Outgoing;
+use crate::body::PartBody;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+
+/// What begins an upload whose parts, and the whole, the server checks by CRC-64/NVME.
+const ANNOUNCEMENT: [(&str, &str); 2] =
+    [("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "FULL_OBJECT")];
+
+/// What is known of a server's CRC-64/NVME.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Known {
+    Nothing,
+    /// It was promised for an upload.
+    Promised,
+    /// It came back.
+    Kept,
+    /// It did not come back.
+    Ignored,
+    /// Its headers were refused.
+    Refused,
+}
+
+/// What was learnt of a server's checksums.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    known: AtomicU8,
+    told: AtomicBool,
+    /// `x-amz-checksum-mode` was refused.
+    no_mode: AtomicBool,
+}
+
+impl Sums {
+    fn known(&self) -> Known {
+        match self.known.load(Ordering::Relaxed) {
+            1 => Known::Promised,
+            2 => Known::Kept,
+            3 => Known::Ignored,
+            4 => Known::Refused,
+            _ => Known::Nothing,
+        }
+    }
+
+    fn learn(&self, known: Known) {
+        self.known.store(known as u8, Ordering::Relaxed);
+    }
+
+    /// Checksums go along with requests that carry no body of an object.
+    pub(super) fn are_sent(&self) -> bool {
+        self.known() != Known::Refused
+    }
+
+    /// Whether to ask for stored checksums.
+    pub(super) fn are_asked_for(&self) -> bool {
+        !self.no_mode.load(Ordering::Relaxed)
+    }
+
+    /// Without the request for stored checksums, a request was answered that was refused with it.
+    pub(super) fn are_not_told(&self) {
+        self.no_mode.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a refusal may be that of checksums, for all that is known.
+    pub(super) fn may_be_why(&self, error: &Error) -> bool {
+        self.known() != Known::Kept && refuses(error)
+    }
+}
+
+/// Codes by which servers refuse headers and elements that they do not know; a HEAD has only its status.
+fn refuses(error: &Error) -> bool {
+    let codes =
+        ["NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedHeader", "MalformedXML", "BadRequest"];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// A request with a body, and the checks that go with it.
+#[derive(Debug)]
+pub(super) struct Checked<'a> {
+    outgoing: &'a Outgoing,
+    body: &'a PartBody,
+    md5: OnceCell<String>,
+}
+
+impl<'a> Checked<'a> {
+    /// `outgoing` carries `body`, and no check of it yet.
+    pub(super) fn new(outgoing: &'a Outgoing, body: &'a PartBody) -> Self {
+        Checked { outgoing, body, md5: OnceCell::new() }
+    }
+
+    async fn with(&self, known: Known) -> Result<Outgoing> {
+        let mut outgoing = self.outgoing.clone();
+        if known != Known::Refused {
+            outgoing.set("x-amz-checksum-crc64nvme", &self.body.checksum().to_string())?;
+        }
+        if !matches!(known, Known::Promised | Known::Kept) {
+            outgoing.set("content-md5", self.md5.get_or_try_init(|| md5_of(self.body)).await?)?;
+        }
+        Ok(outgoing)
+    }
+}
+
+async fn md5_of(body: &PartBody) -> Result<String> {
+    let add = |digest: Md5, piece| async move { Ok(digest.chain(piece)) };
+    let digest = body.unobserved().pieces().try_fold(Md5::new(), add).await?;
+    Ok(BASE64.encode(digest.finalize()))
+}
+
+impl Client {
+    /// One try at a request with a body, which the server checks in the best way that it knows.
+    pub(super) async fn exchange_checked(&self, checked: &Checked<'_>) -> Result<Answer, Failure> {
+        let sums = &self.learnt.sums;
+        let known = sums.known();
+        let failure = match self.exchange(&checked.with(known).await?).await {
+            Ok(answer) if known == Known::Refused => return Ok(answer),
+            Ok(answer) if answer::checksum(&answer.headers).is_some() => {
+                sums.learn(Known::Kept);
+                return Ok(answer);
+            }
+            Ok(answer) => {
+                if known != Known::Kept {
+                    sums.learn(Known::Ignored);
+                    self.tell_what_is_not_checked("does not confirm");
+                }
+                return match known {
+                    // Nobody has checked these bytes.
+                    Known::Promised => {
+                        let broken = "the server does not confirm the checksum that it promised to check";
+                        Err(Failure::unknown(Error::new(ErrorKind::Unavailable, broken).retryable(None)))
+                    }
+                    _ => Ok(answer),
+                };
+            }
+            Err(failure) => failure,
+        };
+        if known == Known::Refused || !sums.may_be_why(&failure.error) {
+            return Err(failure);
+        }
+        let answer = self.exchange(&checked.with(Known::Refused).await?).await?;
+        self.refuses_checksums();
+        Ok(answer)
+    }
+
+    /// The headers that begin an upload.
+    pub(super) fn announcement(&self) -> Vec<(&'static str, String)> {
+        match self.learnt.sums.known() {
+            Known::Refused => Vec::new(),
+            _ => ANNOUNCEMENT.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        }
+    }
+
+    /// Takes note of the answer to an announcement.
+    pub(super) fn promised(&self, headers: &HeaderMap) {
+        let algorithm = header(headers, "x-amz-checksum-algorithm");
+        let sums = &self.learnt.sums;
+        if algorithm.is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME")) && sums.known() == Known::Nothing {
+            sums.learn(Known::Promised);
+        }
+    }
+
+    /// Without its checksums, a request was done that was refused with them.
+    pub(super) fn refuses_checksums(&self) {
+        self.learnt.sums.learn(Known::Refused);
+        self.tell_what_is_not_checked("refuses");
+    }
+
+    fn tell_what_is_not_checked(&self, how: &str) {
+        if self.learnt.sums.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let message = format!(
+            "the server at {} {how} CRC-64 checksums: what is sent is checked by Content-MD5, and what it stores only \
+             where a checkpoint's manifest has the checksums",
+            self.site()
+        );
+        self.runtime.observer.event(&Event::Warning { message: &message });
+    }
+}
+
+/// Asks for stored checksums, and where that may be what is refused, once more without.
+pub(super) async fn asking<T, F, Fut>(client: &Arc<Client>, mut ask: F) -> Result<T>
+where
+    F: FnMut(bool) -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let sums = &client.learnt.sums;
+    if !sums.are_asked_for() {
+        return ask(false).await;
+    }
+    match ask(true).await {
+        Err(error) if sums.may_be_why(&error) => {
+            let outcome = ask(false).await;
+            match &outcome {
+                Err(still) if refuses(still) => return Err(error),
+                Err(other) if other.kind() != ErrorKind::NotFound => {}
+                _ => sums.are_not_told(),
+            }
+            outcome
+        }
+        outcome => outcome,
+    }
+}
