@@ -84,17 +84,25 @@ pub struct WriteOptions {
     pub precondition: Precondition,
     /// Names this write and no other. Kept with the object, so that a write whose answer was lost can be recognised.
     pub token: String,
+    /// Go on although [`RuntimeConfig::cancel`] fired: for the last word of a writer that was interrupted.
+    pub even_cancelled: bool,
 }
 
 impl WriteOptions {
     /// Replaces what is there; a token of its own.
     pub fn replace() -> Self {
-        WriteOptions { precondition: Precondition::None, token: uuid::Uuid::new_v4().simple().to_string() }
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        WriteOptions { precondition: Precondition::None, token, even_cancelled: false }
     }
 
     /// Only where nothing is there; a token of its own.
     pub fn create() -> Self {
-        WriteOptions { precondition: Precondition::Absent, ..WriteOptions::replace() }
+        WriteOptions::under(Precondition::Absent)
+    }
+
+    /// Only where the precondition holds; a token of its own.
+    pub fn under(precondition: Precondition) -> Self {
+        WriteOptions { precondition, ..WriteOptions::replace() }
     }
 }
 

@@ -88,6 +88,11 @@ impl RuntimeConfig {
         self.concurrency.max(1)
     }
 
+    /// The same, where the caller's token ends nothing.
+    pub(crate) fn undisturbed(&self) -> Self {
+        RuntimeConfig { cancel: CancellationToken::new(), ..self.clone() }
+    }
+
     /// The defaults, with `STRATA_PART_SIZE`, `STRATA_CONCURRENCY`, `STRATA_MAX_MEMORY`, `STRATA_RETRIES`,
     /// `STRATA_STALL_TIMEOUT` and `STRATA_CLAIM_EXPIRY` applied where they are set, and [`state_dir`].
     ///

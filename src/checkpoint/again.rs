@@ -5,14 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::FutureExt;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::backend::{ObjectMeta, Precondition};
+use crate::error::Result;
 use crate::event::Event;
 use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, is_committed, object_at};
 
-use super::fence::overtaken;
+use super::claim::{Claim, ClaimState, SeenClaim};
+use super::fence::{committed_by, other_content, overtaken};
 use super::group;
-use super::manifest::{FileEntry, Manifest, Writer};
-use super::marker::{Marker, MarkerState};
+use super::lease::Lease;
+use super::manifest::{FileEntry, Manifest};
 use super::put::{CheckpointPut, PutCheckpoint};
 use super::walk::Member;
 
@@ -26,20 +28,48 @@ pub(super) async fn put_again(
     manifest: &Manifest,
     members: &[Member],
     options: &PutCheckpoint,
-    marker: Option<Marker>,
+    seen: Option<SeenClaim>,
+) -> Result<CheckpointPut> {
+    if options.overwrite == Overwrite::Refuse {
+        return Err(committed_by(name, manifest, ""));
+    }
+    let put = confirm_same(transfer, name, manifest, members, options).await?;
+    let store = &**transfer.store();
+    if !is_committed(store, name).await? {
+        return Err(overtaken(name, "it was removed meanwhile".to_owned()));
+    }
+    // Of a put that ended between its manifest and its last word, or a removal that never began.
+    let unfinished = seen.filter(|seen| seen.claim.as_ref().is_none_or(Claim::is_unfinished));
+    if let Some(SeenClaim { claim, etag }) = unfinished {
+        let (named, uploads) = claim.map(|claim| (claim.files, claim.uploads)).unwrap_or_default();
+        let names: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).chain(named).collect();
+        let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
+        claim.uploads = uploads;
+        Lease::take(transfer.store(), name, Claim::key(name), claim, Some(etag)).await?.end().await?;
+    }
+    Ok(put)
+}
+
+/// Makes sure that the store holds what `manifest` says, which is what `members` are, committed or not.
+///
+/// # Errors
+/// [`ErrorKind::Exists`](crate::ErrorKind::Exists) with the code [`OTHER_CONTENT`](super::fence::OTHER_CONTENT) when they are not.
+pub(super) async fn confirm_same(
+    transfer: &Transfer,
+    name: &str,
+    manifest: &Manifest,
+    members: &[Member],
+    options: &PutCheckpoint,
 ) -> Result<CheckpointPut> {
     let listed = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
     let same_names = listed.eq(members.iter().map(|member| (member.path.as_str(), member.size)));
     let same_meta = options.meta.is_empty() || options.meta == manifest.meta;
-    if options.overwrite == Overwrite::Refuse {
-        return Err(committed_by(name, manifest, ""));
-    }
     if !same_names || !same_meta {
         let how = if same_names { " with other --meta" } else { " with other files" };
-        return Err(committed_by(name, manifest, how));
+        return Err(other_content(name, manifest, how));
     }
     let there = transfer.store().list(&format!("{name}/")).await?;
-    let there: HashMap<&str, u64> = there.iter().map(|object| (object.key.as_str(), object.size)).collect();
+    let there: HashMap<&str, &ObjectMeta> = there.iter().map(|object| (object.key.as_str(), object)).collect();
     let group = transfer.group();
     let work = manifest
         .files
@@ -47,23 +77,13 @@ pub(super) async fn put_again(
         .zip(members)
         .map(|(file, member)| confirm_member(&group, name, manifest, file, member, &there).boxed());
     let sent = group::all(&group, Box::new(work)).await?;
-    let store = &**transfer.store();
-    if !is_committed(store, name).await? {
-        return Err(overtaken(name, "it was removed meanwhile".to_owned()));
-    }
-    // Of a put that ended between its manifest and its marker, or a removal that never began.
-    if let Some(unfinished) = marker.filter(Marker::is_unfinished) {
-        let names = manifest.files.iter().map(|file| file.path.clone()).chain(unfinished.files);
-        let names: BTreeSet<String> = names.collect();
-        let names = names.into_iter().collect();
-        Marker::new(MarkerState::Committed, Writer::this_process(), names).write(store, name).await?;
-    }
     Ok(CheckpointPut {
         files: manifest.files.len() as u64,
         bytes: manifest.total_bytes(),
         moved_files: sent.iter().filter(|bytes| bytes.is_some()).count() as u64,
         moved_bytes: sent.iter().flatten().sum(),
         committed: false,
+        missing_ranks: Vec::new(),
     })
 }
 
@@ -74,7 +94,7 @@ async fn confirm_member(
     manifest: &Manifest,
     file: &FileEntry,
     member: &Member,
-    there: &HashMap<&str, u64>,
+    there: &HashMap<&str, &ObjectMeta>,
 ) -> Result<Option<u64>> {
     let key = format!("{name}/{}", file.path);
     let source = SourceFile::open(&member.local).await?;
@@ -82,25 +102,20 @@ async fn confirm_member(
     source.check_unchanged().await?;
     if ours != file.crc64nvme {
         let how = format!(" with another '{}'", file.path);
-        return Err(committed_by(name, manifest, &how));
+        return Err(other_content(name, manifest, &how));
     }
-    let object = match there.get(key.as_str()).is_some_and(|size| *size == file.size) {
+    let listed = there.get(key.as_str());
+    let object = match listed.is_some_and(|object| object.size == file.size) {
         true => object_at(&**transfer.store(), &key).await?,
         false => None,
     };
-    if object.is_some_and(|object| object.checksum == Some(ours)) {
+    let listed = listed.and_then(|object| object.etag.clone());
+    if object.as_ref().is_some_and(|object| object.checksum == Some(ours)) {
         transfer.tell(&Event::FileDone { key: &key, bytes: file.size, moved: false });
         return Ok(None);
     }
-    transfer.send(&source, &key, &SendOptions::default()).await?;
+    let replaces = object.and_then(|object| object.etag).or(listed);
+    let precondition = replaces.map_or(Precondition::Absent, Precondition::Match);
+    transfer.send(&source, &key, &SendOptions { precondition, log: None, hold: false }).await?;
     Ok(Some(file.size))
-}
-
-/// Another put was first; `how` its content differs.
-pub(super) fn committed_by(name: &str, manifest: &Manifest, how: &str) -> Error {
-    let Manifest { created, writer, .. } = manifest;
-    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}{how}", writer.host))
-        .action("put the checkpoint")
-        .on(name)
-        .hint_is(format!("put under another name, or remove it first: strata-ckpt rm {name}"))
 }

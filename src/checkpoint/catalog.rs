@@ -11,10 +11,11 @@ use crate::checksum::Crc64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 
-use super::find::read_manifest;
+use super::claim::{Claim, ClaimState};
+use super::find::ManifestSeen;
 use super::group::Work;
 use super::manifest::Manifest;
-use super::marker::{Marker, MarkerState};
+use super::rank::missing_ranks;
 
 /// One line of a listing.
 #[derive(Clone, Debug)]
@@ -140,7 +141,9 @@ fn numbers_of(name: &str) -> Vec<u128> {
 #[derive(Default)]
 struct Group<'a> {
     manifest: Option<&'a ObjectMeta>,
-    marker: Option<&'a ObjectMeta>,
+    claim: Option<&'a ObjectMeta>,
+    /// Paths below the name of what ranks keep there.
+    ranks: Vec<&'a str>,
     objects: Vec<&'a ObjectMeta>,
 }
 
@@ -152,12 +155,17 @@ struct Groups<'a> {
 impl<'a> Groups<'a> {
     fn of(objects: &'a [ObjectMeta]) -> Self {
         let mut named: HashMap<&str, Group<'_>> = HashMap::new();
-        let (manifest, marker) = (key::manifest_of(""), Marker::key(""));
+        let (manifest, claim) = (key::manifest_of(""), Claim::key(""));
+        let ranks = format!("/{}/rank-", key::RESERVED_DIRECTORY);
         for object in objects {
             if let Some(name) = object.key.strip_suffix(&manifest) {
                 named.entry(name).or_default().manifest = Some(object);
-            } else if let Some(name) = object.key.strip_suffix(&marker) {
-                named.entry(name).or_default().marker = Some(object);
+            } else if let Some(name) = object.key.strip_suffix(&claim) {
+                named.entry(name).or_default().claim = Some(object);
+            } else if let Some((name, _)) = object.key.rsplit_once(&ranks)
+                && let Some(group) = named.get_mut(name)
+            {
+                group.ranks.push(&object.key[name.len() + 1..]);
             }
         }
         Groups { named, plain: Vec::new() }
@@ -180,7 +188,7 @@ impl<'a> Groups<'a> {
 }
 
 async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> Result<Vec<Entry>> {
-    let modified = group.manifest.or(group.marker).and_then(|object| object.modified);
+    let modified = group.manifest.or(group.claim).and_then(|object| object.modified);
     let without_manifest = |state, why| {
         let members: Vec<Member> = group.objects.iter().map(|object| member_of(name, object)).collect();
         CheckpointEntry {
@@ -194,32 +202,63 @@ async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> R
             why: Some(why),
         }
     };
-    let entry = if group.manifest.is_some() {
-        match read_manifest(store, name).await {
-            Ok(Some(manifest)) => return Ok(compare(name, &manifest, &group, modified)),
+    let mut replacing = false;
+    if group.manifest.is_some() {
+        match ManifestSeen::at(store, name).await {
+            Ok(ManifestSeen::Committed(manifest, _)) => return Ok(compare(name, &manifest, &group, modified)),
+            Ok(ManifestSeen::Replacing(_)) => replacing = true,
             // Removed since it was listed.
-            Ok(None) => return Ok(Vec::new()),
-            Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
+            Ok(ManifestSeen::Absent) => {}
+            Err(error) if error.kind() == ErrorKind::Integrity => {
+                return Ok(vec![Entry::Checkpoint(without_manifest(State::Damaged, error.to_string()))]);
+            }
             Err(error) => return Err(error),
         }
-    } else {
-        match Marker::read(store, name).await {
-            Ok(Some(Marker { state: MarkerState::Putting, writer, since, .. })) => {
-                without_manifest(State::Partial, format!("being put by {} since {since}, or interrupted", writer.host))
-            }
-            Ok(Some(Marker { state: MarkerState::Removing, writer, since, .. })) => without_manifest(
-                State::Partial,
-                format!("being removed by {} since {since}, or interrupted", writer.host),
-            ),
-            Ok(Some(Marker { state: MarkerState::Committed, .. })) => {
-                without_manifest(State::Damaged, "its manifest is gone".to_owned())
-            }
-            Ok(None) => return Ok(Vec::new()),
-            Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
-            Err(error) => return Err(error),
-        }
+    }
+    let entry = match Claim::read(store, name).await {
+        Ok(Some(claim)) => match unfinished(&claim, &group) {
+            Some(why) => without_manifest(State::Partial, why),
+            None => without_manifest(State::Damaged, "its manifest is gone".to_owned()),
+        },
+        Ok(None) if replacing => without_manifest(State::Damaged, "its manifest is gone".to_owned()),
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
+        Err(error) => return Err(error),
     };
     Ok(vec![Entry::Checkpoint(entry)])
+}
+
+/// What a claim says that is not done; `None` where all of it was.
+fn unfinished(claim: &Claim, group: &Group<'_>) -> Option<String> {
+    let (host, since) = (&claim.writer.host, &claim.since);
+    let going_on = claim.is_live();
+    Some(match claim.state {
+        ClaimState::Committed => return None,
+        ClaimState::Putting if claim.world_size > 1 => {
+            let missing = missing_ranks(group.ranks.iter().copied(), claim.world_size);
+            match missing.as_slice() {
+                [] => format!("all {} ranks are there, but nothing was committed", claim.world_size),
+                [one] => format!("rank {one} of {} is missing", claim.world_size),
+                several => format!("ranks {} of {} are missing", few(several), claim.world_size),
+            }
+        }
+        ClaimState::Putting if going_on => format!("being put by {host} since {since}"),
+        ClaimState::Putting => format!("a put by {host} at {since} was interrupted"),
+        ClaimState::Committing if going_on => format!("being committed by {host} since {since}"),
+        ClaimState::Committing => format!("a put by {host} at {since} was interrupted while it was committed"),
+        ClaimState::Removing if going_on => format!("being removed by {host} since {since}"),
+        ClaimState::Removing => format!("a removal by {host} at {since} was interrupted"),
+    })
+}
+
+/// Numbers in words, the first of them where there are many.
+fn few(numbers: &[u32]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = numbers.iter().take(SHOWN).map(u32::to_string).collect::<Vec<_>>().join(", ");
+    if numbers.len() > SHOWN {
+        text += &format!(" and {} more", numbers.len() - SHOWN);
+    }
+    text
 }
 
 /// The manifest against the listing. Objects that it does not name are plain files.

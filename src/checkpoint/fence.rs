@@ -1,5 +1,5 @@
-//! What is looked at before a manifest is written: nobody else is putting the same name, and the files are still those
-//! that were sent. It narrows the window in which two writers could mix their files; it does not close it.
+//! What keeps a writer that was paused, and lost its claim meanwhile, from damaging what another has put: every write is
+//! conditional on what was seen before, and every file is looked at once more before the manifest is written.
 
 use futures::FutureExt;
 
@@ -7,44 +7,15 @@ use crate::backend::StorageBackend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Transfer, object_at};
 
+use super::claim::Claim;
+use super::find::read_manifest;
 use super::group;
-use super::manifest::{FileEntry, Writer};
-use super::marker::Marker;
+use super::manifest::{FileEntry, Manifest};
 
-/// Fails where `marker` is of a process that is at work on this machine.
-pub(super) fn refuse_live(name: &str, action: &str, marker: Option<&Marker>) -> Result<()> {
-    let Some(Marker { writer, since, .. }) = marker.filter(|marker| marker.is_unfinished()) else { return Ok(()) };
-    if !is_at_work(writer) {
-        return Ok(());
-    }
-    let Writer { host, pid, .. } = writer;
-    Err(Error::new(ErrorKind::Exists, format!("process {pid} on {host} is at work on it since {since}"))
-        .action(action)
-        .on(name)
-        .hint_is("wait until it is done, or stop it, then run the same command again"))
-}
-
-/// The writer runs on this machine, and is the same program as this. A process of our own id is ourselves, or who had
-/// the id before us: in a container that starts again it is often the same.
-fn is_at_work(writer: &Writer) -> bool {
-    let program = |pid: &str| std::fs::read(format!("/proc/{pid}/comm")).ok();
-    let this = Writer::this_process();
-    writer.host == this.host
-        && writer.pid != this.pid
-        && program("self").is_some_and(|ours| program(&writer.pid.to_string()) == Some(ours))
-}
-
-/// Fails where another put of the name began meanwhile, or one of the files is not what was sent.
-pub(super) async fn confirm_ours(transfer: &Transfer, name: &str, writer: &Writer, files: &[FileEntry]) -> Result<()> {
-    let store = &**transfer.store();
-    match Marker::read(store, name).await? {
-        Some(marker) if marker.writer.token == writer.token => {}
-        Some(Marker { writer: Writer { host, .. }, .. }) => {
-            return Err(overtaken(name, format!("another put or removal of it began meanwhile on {host}")));
-        }
-        None => return Err(overtaken(name, "it was removed meanwhile".to_owned())),
-    }
+/// Fails where one of the files is not what was sent.
+pub(super) async fn confirm_files(transfer: &Transfer, name: &str, files: &[FileEntry]) -> Result<()> {
     let group = transfer.group();
+    let store = &**transfer.store();
     let work = files.iter().map(|file| confirm_file(store, name, file).boxed());
     group::all(&group, Box::new(work)).await.map(|_| ())
 }
@@ -63,65 +34,48 @@ async fn confirm_file(store: &dyn StorageBackend, name: &str, file: &FileEntry) 
     }
 }
 
+/// The name is taken by a writer that is at work.
+pub(super) fn held_by(name: &str, action: &str, claim: &Claim) -> Error {
+    let until = claim.expires.as_deref().unwrap_or("now");
+    Error::new(ErrorKind::Exists, format!("{}, with a claim until {until}", claim.holder()))
+        .action(action)
+        .on(name)
+        .hint_is("wait until it is done; if it is gone for good, run the same command again after that time")
+}
+
 pub(super) fn overtaken(name: &str, what: String) -> Error {
     Error::new(ErrorKind::Exists, what).action("put the checkpoint").on(name).hint_is(
         "one name takes one put at a time: see what is there (strata-ckpt ls), then run the same command again",
     )
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::{Path, PathBuf};
-    use std::sync::Arc;
+/// The code of the error for a committed checkpoint of other content.
+pub(super) const OTHER_CONTENT: &str = "OtherContent";
 
-    use super::*;
-    use crate::checkpoint::{PutCheckpoint, put};
-    use crate::event::{Event, Observer};
-    use crate::{LocalStorage, RuntimeConfig};
+/// Another was first, and `how` its content differs.
+pub(super) fn other_content(name: &str, manifest: &Manifest, how: &str) -> Error {
+    committed_by(name, manifest, how).code_is(OTHER_CONTENT)
+}
 
-    /// Writes a file as soon as the first one has been put.
-    struct Meddler(PathBuf);
+/// Another was first; `how` its content differs.
+pub(super) fn committed_by(name: &str, manifest: &Manifest, how: &str) -> Error {
+    let Manifest { created, writer, .. } = manifest;
+    Error::new(ErrorKind::Exists, format!("it was committed at {created} by {}{how}", writer.host))
+        .action("put the checkpoint")
+        .on(name)
+        .hint_is(format!("put under another name, or replace it with --force, or remove it: strata-ckpt rm {name}"))
+}
 
-    impl Observer for Meddler {
-        fn event(&self, event: &Event<'_>) {
-            if matches!(event, Event::FileDone { .. }) {
-                std::fs::write(&self.0, "meddled").unwrap();
-            }
+/// Says who has the name now that it is no longer ours.
+pub(super) async fn overtaken_by(store: &dyn StorageBackend, name: &str) -> Error {
+    if let Ok(Some(manifest)) = read_manifest(store, name).await {
+        return committed_by(name, &manifest, "");
+    }
+    match Claim::read(store, name).await {
+        Ok(Some(claim)) if claim.is_unfinished() => {
+            overtaken(name, format!("another put or removal of it took over: {}", claim.holder()))
         }
-    }
-
-    /// The error of a put of `run/a` and `run/b` during which `meddled` is written, and whether it was committed.
-    async fn meddled_with(meddled: &str) -> (Error, bool) {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |path: &str| directory.path().join(path);
-        std::fs::create_dir(at("run")).unwrap();
-        for file in ["run/a", "run/b"] {
-            std::fs::write(at(file), file).unwrap();
-        }
-        let runtime = RuntimeConfig { observer: Arc::new(Meddler(at(meddled))), ..RuntimeConfig::default() };
-        let transfer = Transfer::new(Arc::new(LocalStorage::with_config(at("store"), runtime)));
-        let outcome = put(&transfer, &at("run"), "run", &PutCheckpoint::default()).await;
-        (outcome.unwrap_err(), Path::new(&at("store/run/.strata/manifest.json")).exists())
-    }
-
-    #[tokio::test]
-    async fn files_that_another_writes_over_are_not_committed() {
-        let (error, committed) = meddled_with("store/run/a").await;
-        assert_eq!((error.kind(), committed), (ErrorKind::Exists, false));
-        assert!(error.to_string().contains("'a' was replaced or removed meanwhile"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_marker_that_another_writes_over_ends_the_put() {
-        let (error, committed) = meddled_with("store/run/.strata/put.json").await;
-        assert_eq!((error.kind(), committed), (ErrorKind::Integrity, false), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_source_that_changes_or_grows_is_not_committed() {
-        for meddled in ["run/a", "run/c"] {
-            let (error, committed) = meddled_with(meddled).await;
-            assert_eq!((error.kind(), committed), (ErrorKind::Integrity, false), "{error}");
-        }
+        Ok(None) => overtaken(name, "it was removed meanwhile".to_owned()),
+        _ => overtaken(name, "another put or removal of it took over".to_owned()),
     }
 }

@@ -8,8 +8,8 @@ use crate::key;
 use crate::retry;
 use crate::transfer::object_at;
 
-use super::manifest::{MAX_BYTES, Manifest};
-use super::marker::Marker;
+use super::claim::Claim;
+use super::manifest::{MAX_BYTES, Manifest, REPLACING};
 
 /// What stands at a name.
 #[derive(Clone, Debug)]
@@ -41,13 +41,13 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
         return Ok(Found::Checkpoint(manifest));
     }
     let mut objects = store.list(&format!("{name}/")).await?;
-    let marker = match objects.iter().any(|object| object.key == Marker::key(name)) {
-        true => Marker::read(store, name).await?,
+    let claim = match objects.iter().any(|object| object.key == Claim::key(name)) {
+        true => Claim::read(store, name).await?,
         false => None,
     };
     objects.retain(|object| key::check(&object.key).is_ok());
-    let being_put = marker.as_ref().is_some_and(Marker::is_unfinished);
-    if objects.is_empty() && marker.is_none() {
+    let being_put = claim.as_ref().is_some_and(Claim::is_unfinished);
+    if objects.is_empty() && claim.is_none() {
         return Err(Error::new(ErrorKind::NotFound, "it does not exist")
             .action("find")
             .on(name)
@@ -59,12 +59,42 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
 
 /// The manifest of a checkpoint, `None` where there is none.
 pub(crate) async fn read_manifest(store: &dyn StorageBackend, name: &str) -> Result<Option<Manifest>> {
-    let Some(json) = read_bounded(store, &key::manifest_of(name), MAX_BYTES).await? else { return Ok(None) };
-    Manifest::from_json(&json).map(Some).map_err(|error| error.action("read the checkpoint").on(name))
+    match ManifestSeen::at(store, name).await? {
+        ManifestSeen::Committed(manifest, _) => Ok(Some(*manifest)),
+        ManifestSeen::Absent | ManifestSeen::Replacing(_) => Ok(None),
+    }
 }
 
-/// An object of at most `limit` bytes, `None` where there is none.
-pub(crate) async fn read_bounded(store: &dyn StorageBackend, key: &str, limit: u64) -> Result<Option<Bytes>> {
+/// What lies at a manifest's key, with the ETag by which it can be replaced.
+#[derive(Clone, Debug)]
+pub(crate) enum ManifestSeen {
+    Absent,
+    /// The old checkpoint is gone and the new one not there yet.
+    Replacing(Option<String>),
+    Committed(Box<Manifest>, Option<String>),
+}
+
+impl ManifestSeen {
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when what lies there is no valid manifest.
+    pub(crate) async fn at(store: &dyn StorageBackend, name: &str) -> Result<Self> {
+        let Some((json, etag)) = read_bounded(store, &key::manifest_of(name), MAX_BYTES).await? else {
+            return Ok(ManifestSeen::Absent);
+        };
+        match Manifest::from_json(&json) {
+            Ok(manifest) => Ok(ManifestSeen::Committed(Box::new(manifest), etag)),
+            Err(error) if error.code() == Some(REPLACING) => Ok(ManifestSeen::Replacing(etag)),
+            Err(error) => Err(error.action("read the checkpoint").on(name)),
+        }
+    }
+}
+
+/// An object of at most `limit` bytes with its ETag, `None` where there is none.
+pub(crate) async fn read_bounded(
+    store: &dyn StorageBackend,
+    key: &str,
+    limit: u64,
+) -> Result<Option<(Bytes, Option<String>)>> {
     let read = retry::run(store.runtime(), "read", key, || async {
         let body = store.open(key, None, None).await?;
         if body.meta.size > limit {
@@ -73,10 +103,11 @@ pub(crate) async fn read_bounded(store: &dyn StorageBackend, key: &str, limit: u
                 format!("it has {} bytes, more than {limit}", body.meta.size),
             ));
         }
-        body.collect().await
+        let etag = body.meta.etag.clone();
+        Ok((body.collect().await?, etag))
     });
     match read.await {
-        Ok(bytes) => Ok(Some(bytes)),
+        Ok(read) => Ok(Some(read)),
         Err(error) if error.kind() == ErrorKind::NotFound && error.code() != Some("NoSuchBucket") => Ok(None),
         // A name that leaves no room for what would lie under it has nothing there.
         Err(error) if error.kind() == ErrorKind::Invalid => Ok(None),

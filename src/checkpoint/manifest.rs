@@ -14,6 +14,8 @@ use crate::transfer::Put;
 
 /// The `format` field of every manifest.
 pub const FORMAT: &str = "strata-checkpoint";
+/// The `format` field of what stands in a manifest's place while `--force` replaces it: there is no checkpoint then.
+pub(crate) const REPLACING: &str = "strata-replacing";
 /// The version that this crate writes and the newest that it reads.
 pub const VERSION: u32 = 1;
 /// The code of the error for a manifest of a newer version.
@@ -161,6 +163,11 @@ impl Manifest {
         self.files.iter().map(|file| file.size).sum()
     }
 
+    /// What stands in its place while it is being replaced.
+    pub(crate) fn replacing() -> Vec<u8> {
+        serde_json::json!({ "format": REPLACING, "version": VERSION }).to_string().into_bytes()
+    }
+
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let failed = |error| Error::new(ErrorKind::Other, "the manifest cannot be written as JSON").caused_by(error);
         let json = serde_json::to_vec(self).map_err(failed)?;
@@ -186,6 +193,9 @@ impl Manifest {
         let bad = |what: String| Error::new(ErrorKind::Integrity, format!("the manifest {what}"));
         let unreadable = |error: serde_json::Error| bad(format!("is not valid: {error}"));
         let head: Head = serde_json::from_slice(json).map_err(unreadable)?;
+        if head.format == REPLACING {
+            return Err(bad("is being replaced".to_owned()).code_is(REPLACING));
+        }
         if head.format != FORMAT {
             return Err(bad(format!("has the format '{}', not {FORMAT}", head.format.escape_default())));
         }
@@ -195,9 +205,16 @@ impl Manifest {
                 .hint_is("use a newer strata-ckpt"));
         }
         let manifest: Manifest = serde_json::from_slice(json).map_err(unreadable)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Paths stay inside the checkpoint, nothing overlaps or overflows.
+    pub(crate) fn check(&self) -> Result<()> {
+        let bad = |what: String| Error::new(ErrorKind::Integrity, format!("the manifest {what}"));
         let mut seen = BTreeSet::new();
         let mut total = 0u64;
-        for file in &manifest.files {
+        for file in &self.files {
             let shown = file.path.escape_default();
             key::check(&file.path).map_err(|error| bad(format!("names a file that cannot be: {error}")))?;
             if !seen.insert(file.path.as_str()) {
@@ -215,12 +232,12 @@ impl Manifest {
                 return Err(bad(format!("gives '{shown}' more parts than any store can hold")));
             }
         }
-        for file in &manifest.files {
+        for file in &self.files {
             if let Some(clash) = key::ancestors(&file.path).find(|ancestor| seen.contains(ancestor)) {
                 return Err(bad(format!("names '{}' as a file and as a directory", clash.escape_default())));
             }
         }
-        Ok(manifest)
+        Ok(())
     }
 }
 

@@ -2,16 +2,21 @@
 
 mod again;
 mod catalog;
+mod claim;
+mod commit;
 mod fence;
 mod filter;
 mod find;
 mod get;
 mod group;
+mod lease;
 pub mod manifest;
-mod marker;
 mod place;
+mod process;
 mod put;
+mod rank;
 mod remove;
+mod start;
 mod surroundings;
 mod walk;
 
@@ -21,6 +26,7 @@ pub use find::{Found, find};
 pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
 pub use manifest::Manifest;
 pub use put::{CheckpointPut, PutCheckpoint, put};
+pub use rank::{MAX_WORLD_SIZE, Rank};
 pub use remove::{Removed, preview_removal, remove};
 
 #[cfg(test)]

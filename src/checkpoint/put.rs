@@ -1,30 +1,31 @@
 //! A directory into the store: files under their own names, many at once, then the manifest.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bytes::Bytes;
 use futures::FutureExt;
 
-use crate::backend::{ObjectMeta, WriteOptions};
-use crate::body::{PartBody, blocking, changed};
+use crate::backend::{ObjectMeta, Precondition};
+use crate::body::{blocking, changed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
-use crate::multipart;
 use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, object_at};
 
-use super::again::{committed_by, put_again};
-use super::fence::{confirm_ours, overtaken, refuse_live};
+use super::again::put_again;
+use super::claim::{ClaimState, Commit, HeldFile};
+use super::commit::finish;
+use super::fence::{OTHER_CONTENT, overtaken};
 use super::filter::{Filter, is_marker};
-use super::find::read_manifest;
 use super::group;
+use super::lease::Lease;
 use super::manifest::{FileEntry, Manifest, Writer};
-use super::marker::{Marker, MarkerState, valid_marker};
-use super::surroundings::look_around;
+use super::rank::{Rank, put_rank};
+use super::start::{Claimed, Start, start};
 use super::walk::{Member, walk};
 
-const AT_ONCE: &str = "another put of it began at the same time";
+/// How often a file is sent again that another writer, who has lost the name to us, wrote meanwhile.
+const TRIES: u32 = 4;
 
 /// How a directory is put.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +34,14 @@ pub struct PutCheckpoint {
     pub filter: Filter,
     /// The user's own data, kept in the manifest.
     pub meta: BTreeMap<String, String>,
-    /// [`Overwrite::Refuse`] fails wherever the checkpoint exists. Different content is refused in any case.
+    /// [`Overwrite::Refuse`] fails wherever the checkpoint exists. Different content is refused in any case but
+    /// [`force`](Self::force).
     pub overwrite: Overwrite,
+    /// Replaces a committed checkpoint of other content. Everything is sent first; then, for the seconds that it takes
+    /// to complete the uploads, there is no checkpoint; then the new one.
+    pub force: bool,
+    /// The part of a distributed job that this is; the checkpoint appears with the last of them.
+    pub rank: Option<Rank>,
 }
 
 /// What a put of a directory did.
@@ -49,67 +56,229 @@ pub struct CheckpointPut {
     /// Bytes that were sent.
     pub moved_bytes: u64,
     /// False where the same checkpoint was committed before; files that the store had lost since were sent again.
+    /// False as well for a rank while others are missing.
     pub committed: bool,
+    /// Ranks that have not put their files yet; empty without ranks.
+    pub missing_ranks: Vec<u32>,
 }
 
 /// Puts the files of `source` under `name`, and the manifest last and only where none is, so that the checkpoint appears
-/// whole or not at all.
+/// whole or not at all. What an interrupted put of the same name has sent counts, whichever host it ran on.
 ///
 /// # Errors
-/// [`ErrorKind::Exists`] when a checkpoint of other content is committed there, or the name clashes with a file;
-/// [`ErrorKind::Invalid`] for a source without files, or with one that cannot be put; [`ErrorKind::Integrity`] when
-/// files change, appear or vanish meanwhile. The first failure ends it; nothing is committed then.
+/// [`ErrorKind::Exists`] when a checkpoint of other content is committed there, another process is putting it or took it
+/// over, or the name clashes with a file; [`ErrorKind::Invalid`] for a source without files, or with one that cannot be
+/// put; [`ErrorKind::Integrity`] when files change, appear or vanish meanwhile. The first failure ends it; nothing is
+/// committed then.
 pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCheckpoint) -> Result<CheckpointPut> {
     key::check(name)?;
     let members = members_of(source, name, options).await?;
     let total: u64 = members.iter().map(|member| member.size).sum();
     let all = CheckpointPut { files: members.len() as u64, bytes: total, ..CheckpointPut::default() };
     transfer.tell(&Event::Planned { files: all.files, bytes: total });
-
-    let store = &**transfer.store();
-    let earlier = valid_marker(store, name).await?;
-    refuse_live(name, "put the checkpoint", earlier.as_ref())?;
-    if let Some(manifest) = read_manifest(store, name).await? {
-        return put_again(transfer, name, &manifest, &members, options, earlier).await;
-    }
     refuse_unreadable(transfer, name, &members, options)?;
-    let existing = look_around(store, name, &members).await?;
-
-    let writer = Writer::this_process();
-    let is_first = earlier.is_none() && !existing.contains_key(&Marker::key("")[1..]);
-    if !is_first && earlier.is_none() && valid_marker(store, name).await?.is_some() {
-        return Err(overtaken(name, AT_ONCE.to_owned()));
-    }
-    let names = names_of(&members, earlier);
-    let marker = Marker::new(MarkerState::Putting, writer.clone(), names.clone());
-    match is_first {
-        true => marker.create(store, name).await.map_err(|error| overtaken_at_first(name, error))?,
-        false => marker.write(store, name).await?,
+    if let Some(rank) = options.rank {
+        return put_rank(transfer, source, name, options, rank, &members, all).await;
     }
 
-    // Trainers' own markers go last, after everything that they vouch for.
+    let claimed = match start(transfer, name, &members, false).await? {
+        Start::Claimed(claimed) => claimed,
+        Start::Committed(manifest, claim) => {
+            match put_again(transfer, name, &manifest, &members, options, claim).await {
+                Err(error) if error.code() == Some(OTHER_CONTENT) && options.force => {}
+                outcome => return outcome,
+            }
+            match start(transfer, name, &members, true).await? {
+                Start::Claimed(claimed) => claimed,
+                Start::Committed(..) => return Err(overtaken(name, "another put of it began at the same time".into())),
+            }
+        }
+    };
+    let group = transfer.group();
+    let work = put_claimed(&group, source, options, &members, &claimed);
+    let sent = under_lease(&group, &claimed.lease, work).await?;
+    transfer.tell(&Event::Committed { key: name, files: all.files, bytes: total });
+    Ok(CheckpointPut { moved_files: sent.files, moved_bytes: sent.bytes, committed: true, ..all })
+}
+
+/// Does the work while the claim is renewed; gives it up when the claim is lost, and the claim up when the work fails.
+pub(super) async fn under_lease<T>(
+    group: &Transfer,
+    lease: &Lease,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let keeping = async {
+        let lost = lease.keep().await;
+        group.give_up();
+        lost
+    };
+    tokio::pin!(work, keeping);
+    let (outcome, lost) = tokio::select! {
+        biased;
+        outcome = &mut work => (outcome, None),
+        // The work sees that it was given up, and ends what it has begun.
+        lost = &mut keeping => ((&mut work).await, Some(lost)),
+    };
+    match (outcome, lost) {
+        (Err(error), Some(lost)) if error.kind() == ErrorKind::Cancelled => Err(lost),
+        (Err(error), None) => {
+            lease.release().await;
+            Err(error)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+async fn put_claimed(
+    group: &Transfer,
+    source: &Path,
+    options: &PutCheckpoint,
+    members: &[Member],
+    claimed: &Claimed,
+) -> Result<Sent> {
+    let Claimed { lease, existing, replaces, old } = claimed;
+    let name = lease.name();
+    let (files, sent) = send_members(group, lease, members, existing, old.is_some()).await?;
+    refuse_changes(source, name, options, members).await?;
+
+    let (mut entries, mut held) = (Vec::with_capacity(files.len()), BTreeMap::new());
+    for file in files {
+        if let Some(appears) = file.held {
+            held.insert(file.entry.path.clone(), appears);
+        }
+        entries.push(file.entry);
+    }
+    let writer = Writer { token: lease.claim().writer.token, ..Writer::this_process() };
+    let manifest = Manifest::new(writer, options.meta.clone(), entries);
+    let commit = Commit { manifest, replaces: replaces.clone(), held, ranks: BTreeMap::new() };
+    decide_and_finish(group, lease, commit.clone()).await?;
+    if let Some(old) = old {
+        remove_obsolete(group, name, old, &commit.manifest).await?;
+    }
+    end_after_commit(lease).await?;
+    Ok(sent)
+}
+
+/// Who took the claim over in the moment after the commit has found it, and finished.
+pub(super) async fn end_after_commit(lease: &Lease) -> Result<()> {
+    match lease.end().await {
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// From here on no file is replaced, and whoever takes the claim over finishes.
+pub(super) async fn decide_and_finish(transfer: &Transfer, lease: &Lease, commit: Commit) -> Result<()> {
+    let decided = Box::new(commit.clone());
+    lease
+        .change(|claim| {
+            claim.state = ClaimState::Committing;
+            claim.commit = Some(decided);
+        })
+        .await?;
+    let outcome = finish(transfer, lease.name(), &commit).await;
+    if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Exists) {
+        // It can never be finished.
+        let undecided = lease.change(|claim| (claim.state, claim.commit) = (ClaimState::Putting, None)).await;
+        return outcome.and(undecided);
+    }
+    outcome
+}
+
+/// What was sent; the rest was there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// A file of the checkpoint that is in the store, or about to appear there.
+pub(super) struct PutFile {
+    pub(super) entry: FileEntry,
+    held: Option<HeldFile>,
+    sent: bool,
+}
+
+/// Sends the files, trainers' own markers last, after everything that they vouch for.
+pub(super) async fn send_members(
+    group: &Transfer,
+    lease: &Lease,
+    members: &[Member],
+    existing: &HashMap<String, ObjectMeta>,
+    hold: bool,
+) -> Result<(Vec<PutFile>, Sent)> {
     let (last, first): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| is_marker(&member.path));
-    let mut entries = Vec::with_capacity(members.len());
-    let mut moved = CheckpointPut { committed: true, ..all };
+    let (mut files, mut sent) = (Vec::with_capacity(members.len()), Sent::default());
     for batch in [first, last] {
-        let group = transfer.group();
-        let work = batch.into_iter().map(|member| put_member(&group, name, member, &existing).boxed());
-        for (entry, sent) in group::all(&group, Box::new(work)).await? {
-            moved.moved_files += u64::from(sent);
-            moved.moved_bytes += if sent { entry.size } else { 0 };
-            entries.push(entry);
+        let work = batch.into_iter().map(|member| put_member(group, lease, member, existing, hold).boxed());
+        for file in group::all(group, Box::new(work)).await? {
+            sent.files += u64::from(file.sent);
+            sent.bytes += if file.sent { file.entry.size } else { 0 };
+            files.push(file);
         }
     }
+    Ok((files, sent))
+}
 
-    if members_of(source, name, options).await? != members {
-        return Err(changed(&source.to_string_lossy(), "files were written, added or removed").action("put").on(name));
+/// Sends one file, in place of exactly what was seen there. What a writer wrote since who has lost the name is seen anew.
+async fn put_member(
+    transfer: &Transfer,
+    lease: &Lease,
+    member: &Member,
+    existing: &HashMap<String, ObjectMeta>,
+    hold: bool,
+) -> Result<PutFile> {
+    let store = &**transfer.store();
+    let key = format!("{}/{}", lease.name(), member.path);
+    let source = SourceFile::open(&member.local).await?;
+    // Listings have no checksums: an object of the same size is worth asking for its own.
+    let mut there = match existing.get(&member.path) {
+        Some(listed) if listed.size == source.size => object_at(store, &key).await?,
+        listed => listed.cloned(),
+    };
+    let mut tries = 1;
+    loop {
+        if let Some(put) = transfer.already_there(&source, &key, there.as_ref()).await? {
+            return Ok(PutFile { entry: FileEntry::new(member.path.clone(), &put), held: None, sent: false });
+        }
+        let replaces = there.and_then(|object| object.etag);
+        let precondition = replaces.clone().map_or(Precondition::Absent, Precondition::Match);
+        let options = SendOptions { precondition, log: Some(lease), hold };
+        match transfer.send(&source, &key, &options).await {
+            Ok(sent) => {
+                let held = sent.held.map(|held| HeldFile { held, replaces });
+                return Ok(PutFile { entry: FileEntry::new(member.path.clone(), &sent.put), held, sent: true });
+            }
+            Err(error) if error.kind() == ErrorKind::Exists && tries < TRIES => {
+                lease.confirm().await?;
+                there = object_at(store, &key).await?;
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    confirm_ours(transfer, name, &writer, &entries).await?;
-    let manifest = Manifest::new(writer.clone(), options.meta.clone(), entries);
-    commit(transfer, name, &manifest).await?;
-    Marker::new(MarkerState::Committed, writer, names).write(store, name).await?;
-    transfer.tell(&Event::Committed { key: name, files: moved.files, bytes: moved.bytes });
-    Ok(moved)
+}
+
+/// Files of the checkpoint that was replaced which the new one does not have.
+async fn remove_obsolete(transfer: &Transfer, name: &str, old: &Manifest, new: &Manifest) -> Result<()> {
+    let store = &**transfer.store();
+    let kept = |path: &str| new.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
+    let obsolete = old.files.iter().filter(|file| !kept(&file.path)).map(|file| format!("{name}/{}", file.path));
+    let work = obsolete.map(|key| async move { store.delete(&key).await }.boxed());
+    group::all(&transfer.group(), Box::new(work)).await.map(|_| ())
+}
+
+/// Nothing is committed of a directory that is still being written.
+pub(super) async fn refuse_changes(
+    source: &Path,
+    name: &str,
+    options: &PutCheckpoint,
+    members: &[Member],
+) -> Result<()> {
+    match members_of(source, name, options).await? == members {
+        true => Ok(()),
+        false => Err(changed(&source.to_string_lossy(), "files were written, added or removed").action("put").on(name)),
+    }
 }
 
 async fn members_of(source: &Path, name: &str, options: &PutCheckpoint) -> Result<Vec<Member>> {
@@ -134,60 +303,4 @@ fn refuse_unreadable(transfer: &Transfer, name: &str, members: &[Member], option
     }
     let manifest = Manifest::new(Writer::this_process(), options.meta.clone(), files);
     manifest.to_json().map_err(|error| error.action("put").on(name)).map(|_| ())
-}
-
-fn overtaken_at_first(name: &str, error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Exists => overtaken(name, AT_ONCE.to_owned()),
-        _ => error,
-    }
-}
-
-/// What will be under the name when all goes well, and what an earlier put may have left there.
-fn names_of(members: &[Member], earlier: Option<Marker>) -> Vec<String> {
-    let earlier = earlier.map(|marker| marker.files).unwrap_or_default();
-    let names: BTreeSet<String> = members.iter().map(|member| member.path.clone()).chain(earlier).collect();
-    names.into_iter().collect()
-}
-
-async fn put_member(
-    transfer: &Transfer,
-    name: &str,
-    member: &Member,
-    existing: &HashMap<String, ObjectMeta>,
-) -> Result<(FileEntry, bool)> {
-    let key = format!("{name}/{}", member.path);
-    let source = SourceFile::open(&member.local).await?;
-    // Listings have no checksums: an object of the same size is worth asking for its own.
-    let there = match existing.get(&member.path).is_some_and(|object| object.size == source.size) {
-        true => object_at(&**transfer.store(), &key).await?,
-        false => None,
-    };
-    let put = match transfer.already_there(&source, &key, there.as_ref()).await? {
-        Some(put) => put,
-        None => transfer.send(&source, &key, &SendOptions::default()).await?.put,
-    };
-    Ok((FileEntry::new(member.path.clone(), &put), put.moved))
-}
-
-/// Writes the manifest where none is. This is the moment in which the checkpoint appears.
-async fn commit(transfer: &Transfer, name: &str, manifest: &Manifest) -> Result<()> {
-    let body = PartBody::from_bytes(Bytes::from(manifest.to_json()?));
-    let store = &**transfer.store();
-    match multipart::put_whole(store, &key::manifest_of(name), &body, &WriteOptions::create()).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::Exists => match read_manifest(store, name).await? {
-            Some(theirs) if same_content(&theirs, manifest) => Ok(()),
-            Some(theirs) => Err(committed_by(name, &theirs, " with other content")),
-            None => Err(error),
-        },
-        Err(error) => Err(error),
-    }
-}
-
-fn same_content(a: &Manifest, b: &Manifest) -> bool {
-    let content = |manifest: &Manifest| -> Vec<_> {
-        manifest.files.iter().map(|file| (file.path.clone(), file.size, file.crc64nvme)).collect()
-    };
-    content(a) == content(b)
 }

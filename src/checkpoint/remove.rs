@@ -10,11 +10,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::transfer::{Transfer, is_committed};
 
-use super::fence::refuse_live;
+use super::claim::{Claim, ClaimState, SeenClaim};
+use super::fence::held_by;
 use super::find::{Found, find, read_manifest};
 use super::group;
-use super::manifest::{Manifest, NEWER, Writer};
-use super::marker::{Marker, MarkerState, valid_marker};
+use super::lease::{Lease, abort_all};
+use super::manifest::{Manifest, NEWER};
+use super::put::under_lease;
+use super::rank::is_rank_claim;
 
 /// What a removal took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,17 +41,43 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
             store.delete(name).await?;
             Ok(Removed { files: 1, bytes })
         }
-        Removal::Checkpoint { files } => {
-            let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
-            Marker::new(MarkerState::Removing, Writer::this_process(), paths).write(store, name).await?;
-            store.delete(&key::manifest_of(name)).await?;
-            let keys = files.iter().map(|(path, _)| format!("{name}/{path}"));
-            let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
-            group::all(&transfer.group(), Box::new(work)).await?;
-            store.delete(&Marker::key(name)).await?;
-            Ok(Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() })
+        Removal::Checkpoint { files, seen } => {
+            let removed = Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() };
+            let mut claim = Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect());
+            let (etag, earlier) = seen.map(|seen| (seen.etag, seen.claim)).unzip();
+            claim.uploads = earlier.flatten().map(|claim| claim.uploads).unwrap_or_default();
+            let lease = Lease::take(transfer.store(), name, Claim::key(name), claim, etag).await?;
+            let group = transfer.group();
+            under_lease(&group, &lease, take_away(&group, &lease)).await?;
+            Ok(removed)
         }
     }
+}
+
+/// Removes what the claim names, the manifest first and the claim last.
+async fn take_away(group: &Transfer, lease: &Lease) -> Result<()> {
+    let (store, name, claim) = (&**group.store(), lease.name(), lease.claim());
+    store.delete(&key::manifest_of(name)).await?;
+    let keys = claim.files.iter().map(|path| format!("{name}/{path}"));
+    let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
+    group::all(group, Box::new(work)).await?;
+    abort_all(store, claim.uploads.iter().map(|(path, upload)| (format!("{name}/{path}"), upload.id()))).await;
+
+    // A put that took the claim over while this process was paused has begun to put its own.
+    lease.confirm().await?;
+    let prefix = format!("{name}/");
+    let ours = store.list(&format!("{name}/{}/", key::RESERVED_DIRECTORY)).await?;
+    let ours = ours.iter().map(|object| object.key.as_str());
+    for rank in ours.clone().filter(|key| key.strip_prefix(&prefix).is_some_and(is_rank_claim)) {
+        let claim = Claim::see(store, rank).await?.and_then(|seen| seen.claim);
+        let uploads = claim.map(|claim| claim.uploads).unwrap_or_default();
+        abort_all(store, uploads.iter().map(|(path, upload)| (format!("{name}/{path}"), upload.id()))).await;
+    }
+    let claim_key = Claim::key(name);
+    for key in ours.filter(|key| *key != claim_key) {
+        store.delete(key).await?;
+    }
+    store.delete(&claim_key).await
 }
 
 /// What [`remove`] would take away.
@@ -58,7 +87,7 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
 pub async fn preview_removal(transfer: &Transfer, name: &str) -> Result<Removed> {
     Ok(match removal_of(transfer, name).await? {
         Removal::File { bytes } => Removed { files: 1, bytes },
-        Removal::Checkpoint { files } => {
+        Removal::Checkpoint { files, .. } => {
             Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() }
         }
     })
@@ -71,6 +100,7 @@ enum Removal {
     /// Paths below the name, and sizes.
     Checkpoint {
         files: Vec<(String, u64)>,
+        seen: Option<SeenClaim>,
     },
 }
 
@@ -95,10 +125,17 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
         Err(error) if error.kind() == ErrorKind::Integrity && error.code() != Some(NEWER) => Listed::Spoilt(error),
         Err(error) => return Err(error),
     };
-    let marker = valid_marker(store, name).await?;
-    refuse_live(name, "remove", marker.as_ref())?;
+    let seen = Claim::see(store, &Claim::key(name)).await?;
+    let claim = seen.as_ref().and_then(|seen| seen.claim.as_ref());
+    if let Some(claim) = claim.filter(|claim| claim.is_live()) {
+        return Err(held_by(name, "remove", claim));
+    }
     refuse_inner(store, name).await?;
-    let files = match (listed, marker.map(|marker| marker.files)) {
+    let named = match claim {
+        Some(claim) => Some(named_by(store, name, claim).await?),
+        None => None,
+    };
+    let files = match (listed, named) {
         (Listed::Committed(manifest), named) => {
             // What the manifest names, and what an earlier put left under the name.
             let mut named: HashSet<String> = named.unwrap_or_default().into_iter().collect();
@@ -120,7 +157,25 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
             Vec::new()
         }
     };
-    Ok(Removal::Checkpoint { files })
+    Ok(Removal::Checkpoint { files, seen })
+}
+
+/// The files that a claim names, and those of the ranks that work under it.
+async fn named_by(store: &dyn StorageBackend, name: &str, claim: &Claim) -> Result<Vec<String>> {
+    let mut files = claim.files.clone();
+    if claim.world_size > 1 {
+        let prefix = format!("{name}/");
+        for object in store.list(&format!("{name}/{}/", key::RESERVED_DIRECTORY)).await? {
+            if object.key.strip_prefix(&prefix).is_some_and(is_rank_claim) {
+                let rank = Claim::see(store, &object.key).await?.and_then(|seen| seen.claim);
+                if let Some(rank) = rank.as_ref().filter(|rank| rank.is_live()) {
+                    return Err(held_by(name, "remove", rank));
+                }
+                files.extend(rank.map(|rank| rank.files).unwrap_or_default());
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn is_plain(key: &str) -> bool {

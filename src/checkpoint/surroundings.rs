@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::transfer::{object_at, refuse_clash};
 
-use super::marker::Marker;
+use super::claim::Claim;
 use super::walk::Member;
 
 /// The objects under the name already, by their paths below it, ours included.
@@ -31,9 +31,9 @@ pub(super) async fn look_around(
     if let Some(inner) = existing.keys().find_map(|path| path.strip_suffix(&key::manifest_of(""))) {
         return Err(refused(name, format!("the checkpoint '{below}{inner}' lies inside it")));
     }
-    let inner = existing.keys().filter_map(|path| path.strip_suffix(&Marker::key("")));
+    let inner = existing.keys().filter_map(|path| path.strip_suffix(&Claim::key("")));
     for unfinished in inner.map(|inner| format!("{below}{inner}")).chain(key::ancestors(name).map(str::to_owned)) {
-        if Marker::read(store, &unfinished).await?.is_some_and(|marker| marker.is_unfinished()) {
+        if Claim::read(store, &unfinished).await?.is_some_and(|claim| claim.is_unfinished()) {
             return Err(refused(name, format!("an unfinished put or removal of '{unfinished}' is in the way"))
                 .hint_is(format!("run it again to finish it, or remove what is there: strata-ckpt rm {unfinished}")));
         }

@@ -78,7 +78,22 @@ impl Client {
     }
 
     /// Repeats `one_try` as far as it may be repeated. The error names `subject` and the endpoint.
-    pub(super) async fn call<T, F, Fut>(&self, action: &str, subject: &str, mut one_try: F) -> Result<T>
+    pub(super) async fn call<T, F, Fut>(&self, action: &str, subject: &str, one_try: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        self.call_under(&self.runtime, action, subject, one_try).await
+    }
+
+    /// [`call`](Self::call) under another configuration.
+    pub(super) async fn call_under<T, F, Fut>(
+        &self,
+        runtime: &RuntimeConfig,
+        action: &str,
+        subject: &str,
+        mut one_try: F,
+    ) -> Result<T>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T>>,
@@ -88,6 +103,6 @@ impl Client {
             let outcome = one_try();
             async move { outcome.await.map_err(here) }
         };
-        retry::run(&self.runtime, action, subject, one_try).await.map_err(here)
+        retry::run(runtime, action, subject, one_try).await.map_err(here)
     }
 }

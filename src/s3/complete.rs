@@ -47,7 +47,7 @@ pub(super) async fn complete(
     client
         .call(ACTION, path, || async move {
             match send_checked(client, with_sums, plain).await {
-                Ok(etag) => match look(client, expected, Some(&etag)).await? {
+                Ok(etag) => match look(client, expected, Some(&etag), &client.runtime).await? {
                     Found::Ours(stored) => Ok(stored),
                     Found::Other => Err(Error::new(ErrorKind::Exists, "another writer replaced it at once")),
                     Found::Nothing => Err(Error::new(
@@ -105,7 +105,7 @@ async fn settle(
     if !(failure.maybe_done || was_taken || is_gone) {
         return Err(failure.error);
     }
-    match look(client, expected, None).await {
+    match look(client, expected, None, &client.runtime).await {
         Ok(Found::Ours(stored)) => Ok(stored),
         Ok(Found::Other) if was_taken => Err(taken()),
         Ok(Found::Nothing) if was_taken && matches!(precondition, Precondition::Match(_)) => Err(taken()),

@@ -27,8 +27,12 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
     let checked = &Checked::new(outgoing, body);
     let expected = Expected { path, size: body.len(), checksum: body.checksum(), token: &options.token };
+    let runtime = &match options.even_cancelled {
+        true => client.runtime.undisturbed(),
+        false => client.runtime.clone(),
+    };
     client
-        .call(ACTION, path, || async move {
+        .call_under(runtime, ACTION, path, || async move {
             let failure = match send(client, checked, body).await {
                 Ok(stored) => return Ok(stored),
                 Err(failure) => failure,
@@ -37,7 +41,7 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
             if !failure.maybe_done && !was_taken {
                 return Err(failure.error);
             }
-            match look(client, expected, None).await {
+            match look(client, expected, None, runtime).await {
                 Ok(Found::Ours(stored)) => Ok(stored),
                 Ok(Found::Other) if was_taken => Err(taken()),
                 Ok(Found::Nothing) if was_taken && matches!(options.precondition, Precondition::Match(_)) => {

@@ -32,8 +32,13 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// [`ErrorKind::Integrity`] when our write is there and is not what was sent.
-pub(super) async fn look(client: &Arc<Client>, expected: Expected<'_>, etag: Option<&str>) -> Result<Found> {
-    let once = RuntimeConfig { retries: 0, ..client.runtime.clone() };
+pub(super) async fn look(
+    client: &Arc<Client>,
+    expected: Expected<'_>,
+    etag: Option<&str>,
+    runtime: &RuntimeConfig,
+) -> Result<Found> {
+    let once = RuntimeConfig { retries: 0, ..runtime.clone() };
     let meta = match head(client, expected.path, once).await {
         Ok(meta) => meta,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),

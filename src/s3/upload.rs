@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusoto_s3::{AbortMultipartUploadRequest, CreateMultipartUploadRequest, S3};
-use tokio_util::sync::CancellationToken;
 
 use super::answer;
 use super::client::Client;
@@ -16,7 +15,6 @@ use super::request::Outgoing;
 use super::sums::Checked;
 use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::PartBody;
-use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Begins an upload whose parts, and the whole, the server checks by CRC-64/NVME.
@@ -29,7 +27,7 @@ pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptio
         headers: client.announcement(),
         root: Some("InitiateMultipartUploadResult"),
         // Who gives up meanwhile still has to abort what the server began.
-        runtime: RuntimeConfig { cancel: CancellationToken::new(), ..client.runtime.clone() },
+        runtime: client.runtime.undisturbed(),
     };
     let input = CreateMultipartUploadRequest {
         bucket: client.bucket.clone(),
@@ -100,7 +98,7 @@ pub(super) async fn abort(client: &Arc<Client>, path: &str, upload: &UploadId) -
         key: path.to_owned(),
         headers: Vec::new(),
         root: None,
-        runtime: RuntimeConfig { cancel: CancellationToken::new(), ..client.runtime.clone() },
+        runtime: client.runtime.undisturbed(),
     };
     let input = AbortMultipartUploadRequest {
         bucket: client.bucket.clone(),

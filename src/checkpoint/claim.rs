@@ -1,0 +1,263 @@
+//! `NAME/.strata/put.json`: what is going on at a name, who is at it and until when, and what it has done so far.
+//!
+//! Claim and journal in one object, so that whatever an interrupted writer leaves behind is known by name, and another
+//! host can take it over. Every write of it is conditional on the one that was seen before.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{PartReceipt, StorageBackend, UploadId};
+use crate::checksum::Crc64;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{self, RESERVED_DIRECTORY};
+use crate::transfer::{Earlier, Held};
+
+use super::find::read_bounded;
+use super::manifest::{MAX_BYTES, Manifest, Writer};
+use super::process::Process;
+
+const VERSION: u32 = 1;
+
+/// The claim, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    pub(crate) version: u32,
+    pub(crate) state: ClaimState,
+    pub(crate) writer: Writer,
+    /// Tells on the same machine whether the writer still runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Process>,
+    /// RFC 3339 in UTC, as all times.
+    pub(crate) since: String,
+    /// When anybody may take over unless it is renewed before; absent where nobody holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<String>,
+    /// Ranks that put the checkpoint together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) world_size: u32,
+    /// Paths below the name that the writer puts, has put, or removes, and those of writers before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<String>,
+    /// Multipart uploads that were begun and not ended, by the paths of their files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) uploads: BTreeMap<String, KeptUpload>,
+    /// Of [`ClaimState::Committing`]: all that is needed to finish, by whomever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<Box<Commit>>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_one(world_size: &u32) -> bool {
+    *world_size == 1
+}
+
+/// What the writer is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClaimState {
+    /// Files are being put; there is no manifest yet, or an older one.
+    Putting,
+    /// Everything was sent. No file is replaced any more; whoever finds this unfinished finishes it.
+    Committing,
+    /// The manifest was written. The names serve where it is lost.
+    Committed,
+    /// The manifest is removed first, then the files, then this.
+    Removing,
+}
+
+/// A multipart upload that was begun, and the parts of it that the store has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptUpload {
+    upload: String,
+    token: String,
+    size: u64,
+    part_size: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<KeptPart>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptPart {
+    number: u32,
+    size: u64,
+    crc64nvme: Crc64,
+    etag: String,
+}
+
+impl KeptUpload {
+    pub(crate) fn of(earlier: &Earlier) -> Self {
+        let mut kept = KeptUpload {
+            upload: earlier.upload.0.clone(),
+            token: earlier.token.clone(),
+            size: earlier.size,
+            part_size: earlier.part_size,
+            parts: Vec::new(),
+        };
+        earlier.parts.iter().for_each(|part| kept.add(part));
+        kept
+    }
+
+    pub(crate) fn add(&mut self, part: &PartReceipt) {
+        self.parts.retain(|kept| kept.number != part.number);
+        let PartReceipt { number, size, checksum, etag } = part.clone();
+        self.parts.push(KeptPart { number, size, crc64nvme: checksum, etag });
+    }
+
+    pub(crate) fn id(&self) -> UploadId {
+        UploadId(self.upload.clone())
+    }
+
+    pub(crate) fn to_earlier(&self) -> Earlier {
+        let receipt = |part: &KeptPart| PartReceipt {
+            number: part.number,
+            size: part.size,
+            checksum: part.crc64nvme,
+            etag: part.etag.clone(),
+        };
+        Earlier {
+            upload: self.id(),
+            token: self.token.clone(),
+            size: self.size,
+            part_size: self.part_size,
+            parts: self.parts.iter().map(receipt).collect(),
+        }
+    }
+}
+
+/// A commit that was decided: with this and nothing else anybody can finish it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Commit {
+    pub(crate) manifest: Manifest,
+    /// The ETag of the object that the manifest replaces; absent where there must be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<String>,
+    /// Files whose parts are all there and which appear only once the old manifest is out of the way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) held: BTreeMap<String, HeldFile>,
+    /// The manifests of the ranks that it was made of, and their ETags: a rank that begins again takes its own back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ranks: BTreeMap<String, Option<String>>,
+}
+
+/// A file that is ready to appear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldFile {
+    #[serde(flatten)]
+    pub(crate) held: Held,
+    /// The ETag of the object that it replaces; absent where there must be none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<String>,
+}
+
+/// A claim as it was read, and the ETag by which it can be replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenClaim {
+    /// `None` where what is there is not valid: it says nothing, but it is there.
+    pub(crate) claim: Option<Claim>,
+    pub(crate) etag: String,
+}
+
+impl Claim {
+    pub(crate) fn new(state: ClaimState, files: Vec<String>) -> Self {
+        Claim {
+            version: VERSION,
+            state,
+            writer: Writer::this_process(),
+            process: Process::this(),
+            since: rfc3339(SystemTime::now()),
+            expires: None,
+            world_size: 1,
+            files,
+            uploads: BTreeMap::new(),
+            commit: None,
+        }
+    }
+
+    /// Where the claim of a checkpoint lies.
+    pub(crate) fn key(name: &str) -> String {
+        format!("{name}/{RESERVED_DIRECTORY}/put.json")
+    }
+
+    pub(crate) fn renew(&mut self, expiry: Duration) {
+        self.expires = SystemTime::now().checked_add(expiry).map(rfc3339);
+    }
+
+    /// A put or a removal that is going on or was interrupted.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.state != ClaimState::Committed
+    }
+
+    /// Whether its writer may still be at it: the claim has not expired, and where the writer is a process of this
+    /// machine it runs.
+    pub(crate) fn is_live(&self) -> bool {
+        if !self.is_unfinished() {
+            return false;
+        }
+        let Some(expires) = self.expires.as_ref().and_then(|text| humantime::parse_rfc3339(text).ok()) else {
+            return false;
+        };
+        expires > SystemTime::now()
+            && self.process.as_ref().and_then(|process| process.is_running(self.writer.pid)) != Some(false)
+    }
+
+    /// Who holds it, for errors.
+    pub(crate) fn holder(&self) -> String {
+        let Writer { host, pid, .. } = &self.writer;
+        let doing = match self.state {
+            ClaimState::Removing => "is removing it",
+            _ => "is putting it",
+        };
+        format!("process {pid} on {host} {doing} since {}", self.since)
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self)
+            .map_err(|error| Error::new(ErrorKind::Other, "the claim cannot be written as JSON").caused_by(error))
+    }
+
+    /// Reads a claim that may come from anybody.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
+        let bad = |what: String| Error::new(ErrorKind::Integrity, what);
+        let claim: Claim = serde_json::from_slice(json).map_err(|error| bad(format!("it is not valid: {error}")))?;
+        if claim.version != VERSION {
+            return Err(bad(format!("it is of version {}; this program reads version {VERSION}", claim.version)));
+        }
+        let named = claim.uploads.keys().chain(claim.commit.iter().flat_map(|commit| commit.held.keys()));
+        for path in named {
+            key::check(path)?;
+        }
+        if let Some(commit) = &claim.commit {
+            commit.manifest.check()?;
+        }
+        Ok(claim)
+    }
+
+    /// What lies at the claim's key; `None` where nothing does.
+    pub(crate) async fn see(store: &dyn StorageBackend, claim_key: &str) -> Result<Option<SeenClaim>> {
+        let Some((json, etag)) = read_bounded(store, claim_key, MAX_BYTES).await? else { return Ok(None) };
+        let etag = etag.ok_or_else(|| {
+            Error::new(ErrorKind::Other, "the server gives objects no ETag").action("read").on(claim_key)
+        })?;
+        Ok(Some(SeenClaim { claim: Claim::from_json(&json).ok(), etag }))
+    }
+
+    /// The claim of `name`, `None` where there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] where what is there is no valid claim.
+    pub(crate) async fn read(store: &dyn StorageBackend, name: &str) -> Result<Option<Self>> {
+        let key = Claim::key(name);
+        let Some((json, _)) = read_bounded(store, &key, MAX_BYTES).await? else { return Ok(None) };
+        Claim::from_json(&json).map(Some).map_err(|error| error.action("read").on(key))
+    }
+}
+
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

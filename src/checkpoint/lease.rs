@@ -1,0 +1,240 @@
+//! A claim that this process holds: renewed while it works, and the journal of its uploads for other hosts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::backend::{PartReceipt, Precondition, StorageBackend, UploadId, WriteOptions};
+use crate::body::PartBody;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::multipart;
+use crate::transfer::{Earlier, UploadLog};
+
+use super::claim::{Claim, ClaimState, KeptUpload};
+use super::fence::overtaken_by;
+
+/// A claim is renewed so often within its expiry, so that two renewals may fail.
+const RENEWALS: u32 = 3;
+/// How long the last word of an interrupted writer may take; whoever sent SIGTERM waits for it.
+const LAST_WORD: Duration = Duration::from_millis(1_400);
+
+/// A held claim. Every write of it is conditional on the one before, so that who lost it learns so.
+pub(super) struct Lease {
+    store: Arc<dyn StorageBackend>,
+    name: String,
+    key: String,
+    current: Mutex<Current>,
+    written: tokio::sync::Mutex<Written>,
+}
+
+/// What the claim should say.
+struct Current {
+    claim: Claim,
+    revision: u64,
+}
+
+/// What it says.
+struct Written {
+    etag: String,
+    revision: u64,
+}
+
+impl Lease {
+    /// Writes `claim` at `key`, in place of what was `seen` there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`] when another process was faster.
+    pub(super) async fn take(
+        store: &Arc<dyn StorageBackend>,
+        name: &str,
+        key: String,
+        claim: Claim,
+        seen: Option<String>,
+    ) -> Result<Self> {
+        let lease = Lease {
+            store: store.clone(),
+            name: name.to_owned(),
+            key,
+            current: Mutex::new(Current { claim, revision: 1 }),
+            written: tokio::sync::Mutex::new(Written { etag: String::new(), revision: 0 }),
+        };
+        let first = seen.map_or(Precondition::Absent, Precondition::Match);
+        lease.write(Some(first), false).await?;
+        Ok(lease)
+    }
+
+    /// The name of the checkpoint.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the claim says or will say.
+    pub(super) fn claim(&self) -> Claim {
+        self.lock().claim.clone()
+    }
+
+    /// Changes the claim; it is in the store when this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`] when another process has taken it over.
+    pub(super) async fn change(&self, change: impl FnOnce(&mut Claim)) -> Result<()> {
+        self.note(change);
+        self.write(None, false).await
+    }
+
+    /// Changes the claim with the next write of it.
+    fn note(&self, change: impl FnOnce(&mut Claim)) {
+        let mut current = self.lock();
+        change(&mut current.claim);
+        current.revision += 1;
+    }
+
+    /// Renews the claim in time until another process has taken it over, and returns that.
+    pub(super) async fn keep(&self) -> Error {
+        let expiry = self.store.runtime().claim_expiry;
+        loop {
+            tokio::time::sleep(expiry / RENEWALS).await;
+            match self.change(|_| {}).await {
+                Err(error) if error.kind() == ErrorKind::Exists => return error,
+                // The store may be away for a while; whoever takes the claim over meanwhile is noticed then.
+                _ => {}
+            }
+        }
+    }
+
+    /// Fails when another process has taken the claim over.
+    pub(super) async fn confirm(&self) -> Result<()> {
+        match self.seen_as_ours().await? {
+            Some(_) => Ok(()),
+            None => Err(overtaken_by(&*self.store, &self.name).await),
+        }
+    }
+
+    /// Gives the claim up where the work is not done, so that anybody can go on at once. Also after the caller's token
+    /// fired. Where it fails, the claim expires.
+    pub(super) async fn release(&self) {
+        self.note(|claim| claim.expires = None);
+        let _ = tokio::time::timeout(LAST_WORD, self.write(None, true)).await;
+    }
+
+    /// The work is done: uploads that nobody took up are given up, and the claim says only what was put.
+    pub(super) async fn end(&self) -> Result<()> {
+        let Claim { uploads, commit, .. } = self.claim();
+        let completed = |path: &str| commit.as_ref().is_some_and(|commit| commit.held.contains_key(path));
+        let left = uploads.iter().filter(|(path, _)| !completed(path));
+        let left = left.map(|(path, upload)| (format!("{}/{path}", self.name), upload.id()));
+        abort_all(&*self.store, left).await;
+        self.note(|claim| {
+            claim.state = ClaimState::Committed;
+            claim.expires = None;
+            claim.uploads.clear();
+            claim.commit = None;
+        });
+        self.write(None, false).await
+    }
+
+    /// Writes what the claim should say now, unless another task has done so meanwhile.
+    async fn write(&self, first: Option<Precondition>, last: bool) -> Result<()> {
+        let wanted = self.lock().revision;
+        let mut written = self.written.lock().await;
+        if written.revision >= wanted {
+            return Ok(());
+        }
+        let (json, revision) = {
+            let mut current = self.lock();
+            if current.claim.is_unfinished() && !last {
+                current.claim.renew(self.store.runtime().claim_expiry);
+            }
+            (current.claim.to_json()?, current.revision)
+        };
+        let body = PartBody::from_bytes(Bytes::from(json));
+        let is_first = first.is_some();
+        let mut precondition = first.unwrap_or_else(|| Precondition::Match(written.etag.clone()));
+        loop {
+            let options = WriteOptions { even_cancelled: last, ..WriteOptions::under(precondition.clone()) };
+            match multipart::put_whole(&*self.store, &self.key, &body, &options).await {
+                Ok(sent) => {
+                    let no_etag = || Error::new(ErrorKind::Other, "the server gives objects no ETag").on(&*self.key);
+                    *written = Written { etag: sent.etag.ok_or_else(no_etag)?, revision };
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Exists && !is_first => {
+                    // A write of ours that was given up half way may have arrived all the same.
+                    let again = self.seen_as_ours().await?.map(Precondition::Match);
+                    match again.filter(|again| *again != precondition) {
+                        Some(again) => precondition = again,
+                        None => return Err(overtaken_by(&*self.store, &self.name).await),
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Exists => {
+                    return Err(overtaken_by(&*self.store, &self.name).await);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The ETag of the claim that lies there, where it is this process's own.
+    async fn seen_as_ours(&self) -> Result<Option<String>> {
+        let token = self.lock().claim.writer.token.clone();
+        let seen = Claim::see(&*self.store, &self.key).await?;
+        Ok(seen.filter(|seen| seen.claim.as_ref().is_some_and(|claim| claim.writer.token == token)).map(|seen| seen.etag))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path_of<'a>(&self, key: &'a str) -> &'a str {
+        key.strip_prefix(&self.name).and_then(|path| path.strip_prefix('/')).unwrap_or(key)
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl UploadLog for Lease {
+    fn earlier(&self, key: &str) -> Option<Earlier> {
+        self.lock().claim.uploads.get(self.path_of(key)).map(KeptUpload::to_earlier)
+    }
+
+    async fn begun(&self, key: &str, upload: &Earlier) -> Result<()> {
+        let path = self.path_of(key).to_owned();
+        self.change(|claim| {
+            claim.uploads.insert(path, KeptUpload::of(upload));
+        })
+        .await
+    }
+
+    fn part(&self, key: &str, receipt: &PartReceipt) {
+        self.note(|claim| {
+            if let Some(upload) = claim.uploads.get_mut(self.path_of(key)) {
+                upload.add(receipt);
+            }
+        });
+    }
+
+    fn ended(&self, key: &str) {
+        self.note(|claim| {
+            claim.uploads.remove(self.path_of(key));
+        });
+    }
+}
+
+/// Gives uploads up as far as the store lets. They were named in a claim that will not name them any more, so where that
+/// fails somebody should know.
+pub(super) async fn abort_all(store: &dyn StorageBackend, uploads: impl Iterator<Item = (String, UploadId)>) {
+    for (key, upload) in uploads {
+        if let Err(error) = store.abort(&key, &upload).await {
+            let message = format!("an unfinished upload stays in the store: {error}");
+            store.runtime().observer.event(&Event::Warning { message: &message });
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether the writer of a claim is a process that still runs on this machine.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a process id means something, and when the process started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// This boot of this machine, and the namespace of its process ids.
+    space: String,
+    /// In the kernel's clock ticks since boot.
+    started: u64,
+}
+
+impl Process {
+    /// This process; `None` where the system does not tell.
+    pub(crate) fn this() -> Option<Self> {
+        let started = started("self")?;
+        Some(Process { space: space()?, started })
+    }
+
+    /// Whether it runs, under the process id `pid`; `None` where that cannot be known from here.
+    pub(crate) fn is_running(&self, pid: u32) -> Option<bool> {
+        if space()? != self.space {
+            return None;
+        }
+        Some(started(&pid.to_string()) == Some(self.started))
+    }
+}
+
+fn space() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{} {}", boot.trim(), namespace.to_string_lossy()))
+}
+
+/// The 22nd field of proc_pid_stat(5). The second is the program's name, which may have spaces and parentheses.
+fn started(process: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    // A zombie holds nothing any more.
+    let mut fields = after_name.split_whitespace();
+    if fields.next() == Some("Z") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_runs_and_one_that_ended_does_not() {
+        let this = Process::this().unwrap();
+        assert_eq!(this.is_running(std::process::id()), Some(true));
+        let earlier = Process { started: this.started - 1, ..this.clone() };
+        assert_eq!(earlier.is_running(std::process::id()), Some(false), "another process with the same id");
+        let elsewhere = Process { space: "another boot".to_owned(), ..this.clone() };
+        assert_eq!(elsewhere.is_running(std::process::id()), None);
+
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let childs = Process { started: started(&child.id().to_string()).unwrap(), ..this };
+        assert_eq!(childs.is_running(child.id()), Some(true));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(childs.is_running(child.id()), Some(false));
+    }
+}

@@ -1,0 +1,114 @@
+//! The beginning of a put: what is at the name, who is at it, and the claim.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::backend::ObjectMeta;
+use crate::error::{ErrorKind, Result};
+use crate::transfer::Transfer;
+
+use super::claim::{Claim, ClaimState, SeenClaim};
+use super::commit::finish;
+use super::fence::{held_by, overtaken};
+use super::find::ManifestSeen;
+use super::lease::Lease;
+use super::manifest::Manifest;
+use super::rank::refuse_live_ranks;
+use super::surroundings::look_around;
+use super::walk::Member;
+
+const ACTION: &str = "put the checkpoint";
+
+/// What a put begins with.
+pub(super) enum Start {
+    /// A checkpoint is committed there; the claim of its writer, where that says that it is not done.
+    Committed(Box<Manifest>, Option<SeenClaim>),
+    /// The name is this process's.
+    Claimed(Claimed),
+}
+
+/// A name that was claimed.
+pub(super) struct Claimed {
+    pub(super) lease: Lease,
+    /// What was under the name before, by the paths below it.
+    pub(super) existing: HashMap<String, ObjectMeta>,
+    /// The ETag of what lies in the manifest's place, if anything.
+    pub(super) replaces: Option<String>,
+    /// The checkpoint that is replaced.
+    pub(super) old: Option<Box<Manifest>>,
+}
+
+/// Looks at the name and claims it. A commit that another decided and did not finish is finished first.
+///
+/// # Errors
+/// [`ErrorKind::Exists`] where another process is at it, or something around the name clashes with it.
+pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], force: bool) -> Result<Start> {
+    let store = transfer.store();
+    let seen = look_at_claim(transfer, name).await?;
+    let (replaces, old) = match ManifestSeen::at(&**store, name).await? {
+        ManifestSeen::Committed(manifest, etag) if force => (etag, Some(manifest)),
+        ManifestSeen::Committed(manifest, _) => return Ok(Start::Committed(manifest, seen)),
+        ManifestSeen::Replacing(etag) => (etag, None),
+        ManifestSeen::Absent => (None, None),
+    };
+    let existing = look_around(&**store, name, members).await?;
+    refuse_live_ranks(&**store, name, &existing).await?;
+    let earlier = seen.as_ref().and_then(|seen| seen.claim.clone());
+    let mut claim = Claim::new(ClaimState::Putting, names_of(members, old.as_deref(), earlier.as_ref()));
+    claim.uploads = earlier.map(|earlier| earlier.uploads).unwrap_or_default();
+    let lease = take(transfer, name, claim, seen).await?;
+    Ok(Start::Claimed(Claimed { lease, existing, replaces, old }))
+}
+
+/// Writes a claim in place of the one that was seen.
+pub(super) async fn take(
+    transfer: &Transfer,
+    name: &str,
+    claim: Claim,
+    seen: Option<SeenClaim>,
+) -> Result<Lease> {
+    Lease::take(transfer.store(), name, Claim::key(name), claim, seen.map(|seen| seen.etag)).await
+}
+
+/// The claim of the name, where nobody is at it any more; a commit that it decided is carried out.
+pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Option<SeenClaim>> {
+    let store = &**transfer.store();
+    let Some(seen) = Claim::see(store, &Claim::key(name)).await? else { return Ok(None) };
+    let Some(claim) = &seen.claim else { return Ok(Some(seen)) };
+    if claim.is_live() {
+        return Err(held_by(name, ACTION, claim));
+    }
+    if claim.state != ClaimState::Committing {
+        return Ok(Some(seen));
+    }
+    let Some(commit) = claim.commit.clone() else { return Ok(Some(seen)) };
+    // Taken over as it is, so that it is finished by one process at a time.
+    let mut ours = Claim::new(ClaimState::Committing, claim.files.clone());
+    (ours.commit, ours.world_size) = (Some(commit.clone()), claim.world_size);
+    let lease = take(transfer, name, ours, Some(seen)).await?;
+    match finish(transfer, name, &commit).await {
+        Ok(()) => lease.end().await?,
+        // It can never be finished: what it wrote is as good as any interrupted put's.
+        Err(error) if error.kind() == ErrorKind::Exists => {
+            lease.change(|claim| (claim.state, claim.commit) = (ClaimState::Putting, None)).await?;
+            lease.release().await;
+        }
+        Err(error) => {
+            lease.release().await;
+            return Err(error);
+        }
+    }
+    match Claim::see(store, &Claim::key(name)).await? {
+        Some(again) if again.claim.as_ref().is_some_and(Claim::is_live) => {
+            Err(overtaken(name, "another put of it began at the same time".to_owned()))
+        }
+        again => Ok(again),
+    }
+}
+
+/// What will be under the name when all goes well, and what earlier puts may have left there.
+fn names_of(members: &[Member], old: Option<&Manifest>, earlier: Option<&Claim>) -> Vec<String> {
+    let old = old.into_iter().flat_map(|manifest| manifest.files.iter().map(|file| file.path.clone()));
+    let earlier = earlier.into_iter().flat_map(|claim| claim.files.iter().cloned());
+    let names: BTreeSet<String> = members.iter().map(|member| member.path.clone()).chain(old).chain(earlier).collect();
+    names.into_iter().collect()
+}
