@@ -181,7 +181,9 @@ impl Lease {
     async fn seen_as_ours(&self) -> Result<Option<String>> {
         let token = self.lock().claim.writer.token.clone();
         let seen = Claim::see(&*self.store, &self.key).await?;
-        Ok(seen.filter(|seen| seen.claim.as_ref().is_some_and(|claim| claim.writer.token == token)).map(|seen| seen.etag))
+        Ok(seen
+            .filter(|seen| seen.claim.as_ref().is_some_and(|claim| claim.writer.token == token))
+            .map(|seen| seen.etag))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {

@@ -11,11 +11,11 @@ use std::path::Path;
 use bytes::Bytes;
 use futures::FutureExt;
 
-use crate::backend::{ObjectMeta, Precondition, StorageBackend, WriteOptions};
+use crate::backend::{ObjectMeta, StorageBackend, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::key::{self, RESERVED_DIRECTORY};
+use crate::key::RESERVED_DIRECTORY;
 use crate::multipart;
 use crate::transfer::Transfer;
 
@@ -108,10 +108,11 @@ pub(super) async fn put_rank(
     all: CheckpointPut,
 ) -> Result<CheckpointPut> {
     let store = &**transfer.store();
-    join(transfer, name, rank).await?;
+    let seen = look_at_claim(transfer, name).await?;
     if let ManifestSeen::Committed(manifest, _) = ManifestSeen::at(store, name).await? {
         return confirm_committed(transfer, name, options, rank, members, *manifest).await;
     }
+    join(transfer, name, rank, seen).await?;
     let existing = look_around(store, name, members).await?;
     let seen = Claim::see(store, &rank.claim_key(name)).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.as_ref());
@@ -133,10 +134,9 @@ pub(super) async fn put_rank(
 }
 
 /// Makes sure that `put.json` says that this many ranks are at work.
-async fn join(transfer: &Transfer, name: &str, rank: Rank) -> Result<()> {
+async fn join(transfer: &Transfer, name: &str, rank: Rank, mut seen: Option<SeenClaim>) -> Result<()> {
     let store = &**transfer.store();
     for _ in 0..3 {
-        let seen = look_at_claim(transfer, name).await?;
         let is_there = |seen: &SeenClaim| {
             seen.claim.as_ref().is_some_and(|claim| {
                 claim.world_size == rank.world_size
@@ -149,9 +149,8 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank) -> Result<()> {
         if seen.is_some() {
             let below = format!("{name}/{RESERVED_DIRECTORY}/");
             let objects = store.list(&below).await?.into_iter();
-            let existing = objects.filter_map(|object| {
-                Some((object.key.strip_prefix(&format!("{name}/"))?.to_owned(), object))
-            });
+            let existing =
+                objects.filter_map(|object| Some((object.key.strip_prefix(&format!("{name}/"))?.to_owned(), object)));
             refuse_live_ranks(store, name, &existing.collect()).await?;
         }
         let files = seen.as_ref().and_then(|seen| seen.claim.as_ref()).map(|claim| claim.files.clone());
@@ -163,7 +162,7 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank) -> Result<()> {
                 return Ok(());
             }
             // Another rank was faster.
-            Err(error) if error.kind() == ErrorKind::Exists => {}
+            Err(error) if error.kind() == ErrorKind::Exists => seen = look_at_claim(transfer, name).await?,
             Err(error) => return Err(error),
         }
     }
@@ -255,9 +254,8 @@ async fn commit_if_last(transfer: &Transfer, name: &str, rank: Rank, put: Checkp
     let Some(seen) = Claim::see(store, &Claim::key(name)).await? else {
         return Err(overtaken(name, "it was removed meanwhile".to_owned()));
     };
-    let is_open = |claim: &&Claim| {
-        matches!(claim.state, ClaimState::Putting | ClaimState::Committed) && !claim.is_live()
-    };
+    let is_open =
+        |claim: &&Claim| matches!(claim.state, ClaimState::Putting | ClaimState::Committed) && !claim.is_live();
     let open = seen.claim.as_ref().filter(is_open);
     let seen_manifest = ManifestSeen::at(store, name).await?;
     let (Some(open), ManifestSeen::Absent | ManifestSeen::Replacing(_)) = (open, &seen_manifest) else {

@@ -60,12 +60,7 @@ pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], f
 }
 
 /// Writes a claim in place of the one that was seen.
-pub(super) async fn take(
-    transfer: &Transfer,
-    name: &str,
-    claim: Claim,
-    seen: Option<SeenClaim>,
-) -> Result<Lease> {
+pub(super) async fn take(transfer: &Transfer, name: &str, claim: Claim, seen: Option<SeenClaim>) -> Result<Lease> {
     Lease::take(transfer.store(), name, Claim::key(name), claim, seen.map(|seen| seen.etag)).await
 }
 

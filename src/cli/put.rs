@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use storage::checkpoint::{self, PutCheckpoint};
+use storage::checkpoint::{self, PutCheckpoint, Rank};
 use storage::checksum::Crc64;
 use storage::{Error, Overwrite, Result};
 
@@ -22,26 +22,51 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
         ("--include", !args.include.is_empty()),
         ("--exclude", !args.exclude.is_empty()),
         ("--meta", !args.meta.is_empty()),
+        ("--rank", args.rank.is_some()),
+        ("--world-size", args.world_size.is_some()),
     ])?;
+    let rank = rank(&args)?;
     if let Source::Directory(path) = &source {
         refuse_the_store(context, &location, path)?;
     }
-    let done = send(context, &location, &source, &key, &args).await?;
+    let done = send(context, &location, &source, &key, &args, rank).await?;
 
     context.progress.finish();
     let restore = restore(context, &location, &key);
-    let Done { uri, kind, tally, checksum, changed } = done;
+    let Done { uri, kind, tally, checksum, changed, missing } = done;
     let tally = context.progress.counted(tally);
     let checksum = checksum.map(|sum| sum.to_string());
-    context
-        .output
-        .result(&uri, &Object::Put { uri: &uri, key: &key, kind, tally, checksum, changed, restore: &restore })?;
+    let missing_ranks = missing.as_deref();
+    let put = Object::Put { uri: &uri, key: &key, kind, tally, checksum, changed, missing_ranks, restore: &restore };
+    context.output.result(&uri, &put)?;
     context.output.note(&match changed {
         true => summary("put", &tally, context.started.elapsed()),
         false => "nothing sent: the store already has it".to_owned(),
     });
-    context.output.note(&format!("restore with: {restore}"));
+    match missing.as_deref() {
+        None | Some([]) => context.output.note(&format!("restore with: {restore}")),
+        Some([one]) => context.output.note(&format!("the checkpoint appears when rank {one} is there as well")),
+        Some(several) => {
+            context.output.note(&format!("the checkpoint appears when {} more ranks are there", several.len()));
+        }
+    }
     Ok(())
+}
+
+/// `--rank` and `--world-size`, which mean something only together.
+fn rank(args: &PutArgs) -> Result<Option<Rank>> {
+    let (given, missing) = match (args.rank, args.world_size) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) if args.force => {
+            return Err(Error::invalid("--force replaces a checkpoint as a whole, not the files of one rank")
+                .hint_is("remove the old checkpoint first (strata-ckpt rm), or put under another name"));
+        }
+        (Some(rank), Some(world_size)) => return Rank::new(rank, world_size).map(Some),
+        (Some(_), None) => ("--rank", "--world-size"),
+        (None, Some(_)) => ("--world-size", "--rank"),
+    };
+    Err(Error::invalid(format!("{given} is given without {missing}"))
+        .hint_is("each of the N processes of a job puts its own files with --rank R --world-size N"))
 }
 
 /// What was put.
@@ -51,21 +76,35 @@ struct Done {
     tally: Tally,
     checksum: Option<Crc64>,
     changed: bool,
+    /// With `--rank`, the ranks that are not there yet.
+    missing: Option<Vec<u32>>,
 }
 
-async fn send(context: &Context, location: &Location, source: &Source, key: &str, args: &PutArgs) -> Result<Done> {
+async fn send(
+    context: &Context,
+    location: &Location,
+    source: &Source,
+    key: &str,
+    args: &PutArgs,
+    rank: Option<Rank>,
+) -> Result<Done> {
+    if args.no_clobber && args.force {
+        return Err(Error::invalid("--no-clobber and --force contradict each other").hint_is("leave one of them out"));
+    }
     let overwrite = if args.no_clobber { Overwrite::Refuse } else { Overwrite::Replace };
     let filter = filter(&args.include, &args.exclude)?;
     let transfer = context.open(location).await?;
     let uri = transfer.store().uri(key);
     let put = match source {
         Source::Directory(path) => {
-            let options = PutCheckpoint { filter, meta: args.meta.iter().cloned().collect(), overwrite };
+            let meta = args.meta.iter().cloned().collect();
+            let options = PutCheckpoint { filter, meta, overwrite, force: args.force, rank };
             let put = checkpoint::put(&transfer, path, key, &options).await?;
-            let checkpoint::CheckpointPut { files, bytes, moved_files, moved_bytes, committed } = put;
+            let checkpoint::CheckpointPut { files, bytes, moved_files, moved_bytes, committed, missing_ranks } = put;
+            let missing = rank.map(|_| missing_ranks);
             let tally = Tally::of(files, bytes, moved_files, moved_bytes);
             let changed = committed || moved_files > 0;
-            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed });
+            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed, missing });
         }
         Source::File(path) => transfer.put_file(path, key, overwrite).await?,
         Source::Stdin => {
@@ -75,7 +114,7 @@ async fn send(context: &Context, location: &Location, source: &Source, key: &str
         }
     };
     let tally = Tally::one(put.size, put.moved);
-    Ok(Done { uri, kind: Kind::File, tally, checksum: Some(put.checksum), changed: put.moved })
+    Ok(Done { uri, kind: Kind::File, tally, checksum: Some(put.checksum), changed: put.moved, missing: None })
 }
 
 /// The command that brings it back.

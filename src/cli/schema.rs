@@ -22,6 +22,9 @@ pub(crate) enum Object<'a> {
         checksum: Option<String>,
         /// False where the store had the same already.
         changed: bool,
+        /// With `--rank`, the ranks that are not there yet; the checkpoint is committed when there are none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        missing_ranks: Option<&'a [u32]>,
         /// The command that brings it back.
         restore: &'a str,
     },

@@ -71,7 +71,7 @@ pub(crate) async fn complete_held(
     held: &Held,
     precondition: &Precondition,
 ) -> Result<Stored> {
-    let options = WriteOptions { precondition: precondition.clone(), token: held.token.clone() };
+    let options = WriteOptions { token: held.token.clone(), ..WriteOptions::under(precondition.clone()) };
     multipart::complete(store, key, &UploadId(held.upload.clone()), &held.receipts(), &options).await
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::backend::{ObjectMeta, WriteOptions};
+use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};

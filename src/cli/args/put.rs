@@ -11,6 +11,7 @@ use clap::{Args, ValueHint};
 Examples:
   strata-ckpt put epoch_10/model.bin            stored as epoch_10/model.bin
   strata-ckpt put epoch_10 --meta step=12000    one checkpoint of all files below epoch_10
+  strata-ckpt put shards epoch_10 --rank 3 --world-size 64
   strata-ckpt put /scratch/model.bin runs/a/    stored as runs/a/model.bin
   tar c run | strata-ckpt put - run.tar")]
 pub(crate) struct PutArgs {
@@ -42,6 +43,18 @@ pub(crate) struct PutArgs {
     /// Keep a value, such as the step or the loss, in a directory's manifest; repeatable. In the variable, one a line
     #[arg(long, env = "STRATA_META", value_name = "KEY=VALUE", value_parser = parse_meta)]
     pub(crate) meta: Vec<(String, String)>,
+
+    /// Replace a committed checkpoint of other content; for the seconds of the change there is none
+    #[arg(long, env = "STRATA_FORCE", value_parser = BoolishValueParser::new())]
+    pub(crate) force: bool,
+
+    /// Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank
+    #[arg(long, env = "STRATA_RANK", value_name = "R")]
+    pub(crate) rank: Option<u32>,
+
+    /// How many ranks put the checkpoint together
+    #[arg(long, env = "STRATA_WORLD_SIZE", value_name = "N")]
+    pub(crate) world_size: Option<u32>,
 }
 
 fn parse_meta(text: &str) -> Result<(String, String), String> {
