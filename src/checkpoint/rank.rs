@@ -11,7 +11,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures::FutureExt;
 
-use crate::backend::{ObjectMeta, StorageBackend, WriteOptions};
+use crate::backend::{ObjectMeta, Precondition, StorageBackend, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -156,11 +156,11 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank, mut seen: Option<Seen
         let files = seen.as_ref().and_then(|seen| seen.claim.as_ref()).map(|claim| claim.files.clone());
         let mut claim = Claim::new(ClaimState::Putting, files.unwrap_or_default());
         claim.world_size = rank.world_size;
-        match take(transfer, name, claim, seen).await {
-            Ok(lease) => {
-                lease.release().await;
-                return Ok(());
-            }
+        // Nobody holds it: it says only that ranks are at work.
+        let precondition = seen.map_or(Precondition::Absent, |seen| Precondition::Match(seen.etag));
+        let body = PartBody::from_bytes(Bytes::from(claim.to_json()?));
+        match multipart::put_whole(store, &Claim::key(name), &body, &WriteOptions::under(precondition)).await {
+            Ok(_) => return Ok(()),
             // Another rank was faster.
             Err(error) if error.kind() == ErrorKind::Exists => seen = look_at_claim(transfer, name).await?,
             Err(error) => return Err(error),

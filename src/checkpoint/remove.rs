@@ -100,7 +100,7 @@ enum Removal {
     /// Paths below the name, and sizes.
     Checkpoint {
         files: Vec<(String, u64)>,
-        seen: Option<SeenClaim>,
+        seen: Option<Box<SeenClaim>>,
     },
 }
 
@@ -157,7 +157,7 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
             Vec::new()
         }
     };
-    Ok(Removal::Checkpoint { files, seen })
+    Ok(Removal::Checkpoint { files, seen: seen.map(Box::new) })
 }
 
 /// The files that a claim names, and those of the ranks that work under it.

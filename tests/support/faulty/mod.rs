@@ -82,6 +82,16 @@ impl Faulty {
         self.shared.lock().store.put_object(key, content);
     }
 
+    /// Takes an object away without a request.
+    pub fn remove_object(&self, key: &str) {
+        self.shared.lock().store.objects.remove(key);
+    }
+
+    /// Every key, in order.
+    pub fn keys(&self) -> Vec<String> {
+        self.shared.lock().store.objects.keys().cloned().collect()
+    }
+
     /// What is there.
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
         self.shared.lock().store.content(key)
@@ -168,6 +178,10 @@ impl Shared {
             Some(Action::Ignore | Action::Deaf) => {
                 self.wait();
                 return Ok(false);
+            }
+            Some(Action::Late) => {
+                self.wait();
+                return send(stream, request, self.carry_out(request));
             }
             Some(Action::Raw(bytes)) => (bytes, None),
             Some(Action::Answer(response)) => return send(stream, request, response),

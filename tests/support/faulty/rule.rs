@@ -89,6 +89,8 @@ pub enum Action {
     Reset,
     /// The body of the request is not read; closed at [`release`](super::Faulty::release).
     Deaf,
+    /// The request is read, and done and answered only after [`release`](super::Faulty::release).
+    Late,
     /// The request is read, nothing is done and nothing answered; closed at [`release`](super::Faulty::release).
     Ignore,
 }
@@ -123,6 +125,7 @@ impl fmt::Debug for Action {
             Action::Reset => f.write_str("Reset"),
             Action::Deaf => f.write_str("Deaf"),
             Action::Ignore => f.write_str("Ignore"),
+            Action::Late => f.write_str("Late"),
         }
     }
 }
@@ -132,6 +135,8 @@ impl fmt::Debug for Action {
 pub struct Rule {
     operation: Operation,
     part: Option<u32>,
+    /// How the key ends.
+    key: Option<String>,
     /// Of the requests that match, the first that is met, and how many.
     from: usize,
     count: usize,
@@ -142,7 +147,7 @@ pub struct Rule {
 impl Rule {
     /// Every request of this kind.
     pub fn always(operation: Operation, action: Action) -> Self {
-        Rule { operation, part: None, from: 1, count: usize::MAX, seen: 0, action }
+        Rule { operation, part: None, key: None, from: 1, count: usize::MAX, seen: 0, action }
     }
 
     /// The first `count` requests of this kind.
@@ -162,10 +167,20 @@ impl Rule {
         self
     }
 
+    /// Only for keys that end so.
+    #[must_use]
+    pub fn key(mut self, end: &str) -> Self {
+        self.key = Some(end.to_owned());
+        self
+    }
+
     /// Counts a request that matches; the action where it is this one's turn.
     pub(super) fn due(&mut self, request: &Request) -> Option<Action> {
         let number = || request.param("partNumber").and_then(|number| number.parse().ok());
         if !self.operation.is(request) || self.part.is_some_and(|part| number() != Some(part)) {
+            return None;
+        }
+        if self.key.as_ref().is_some_and(|end| !request.key().unwrap_or_default().ends_with(end)) {
             return None;
         }
         self.seen += 1;

@@ -98,10 +98,17 @@ impl Store {
         self.sums.tell(Response::new(200).header("etag", etag), checksum)
     }
 
-    /// `If-None-Match: *` where something is.
+    /// `If-None-Match: *` where something is, `If-Match` where something else is, or nothing.
     pub(super) fn refuse_write(&self, request: &Request, key: &str) -> Option<Response> {
-        let taken = request.header("if-none-match") == Some("*") && self.objects.contains_key(key);
-        taken.then(|| Response::error(412, "PreconditionFailed"))
+        let there = self.objects.get(key);
+        let taken = request.header("if-none-match") == Some("*") && there.is_some();
+        match request.header("if-match") {
+            Some(_) if there.is_none() => Some(Response::error(404, "NoSuchKey")),
+            Some(etag) if there.is_some_and(|object| object.etag != etag) => {
+                Some(Response::error(412, "PreconditionFailed"))
+            }
+            _ => taken.then(|| Response::error(412, "PreconditionFailed")),
+        }
     }
 
     fn get(&self, request: &Request, key: &str) -> Response {
