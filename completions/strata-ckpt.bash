@@ -374,7 +374,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__put)
-            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --rank --world-size --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -389,6 +389,14 @@ _strata__ckpt() {
                     return 0
                     ;;
                 --meta)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rank)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --world-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -59,6 +59,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "completions
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l include -d 'Of a directory, put only files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l exclude -d 'Of a directory, leave out files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l meta -d 'Keep a value, such as the step or the loss, in a directory\'s manifest; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l rank -d 'Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l world-size -d 'How many ranks put the checkpoint together' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l bucket -d 'Bucket that keys are in' -r
@@ -82,6 +84,7 @@ always\t''
 never\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s n -l no-clobber -d 'Fail when KEY exists already'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l no-resume -d 'Start over where an earlier put of the same was interrupted, and give up what it left'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l force -d 'Replace a committed checkpoint of other content; for the seconds of the change there is none'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s q -l quiet -d 'Only warnings and errors on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s v -l verbose -d 'Each file and each retry on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l no-progress -d 'No progress on stderr'
