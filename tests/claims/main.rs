@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::bed::{Bed, Said, said};
-use support::faulty::{Faulty, Operation};
+use support::faulty::Faulty;
 
 /// Longer than anything waited for here takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,8 +76,4 @@ fn of_another_machine(server: &Faulty, expires: &str) {
     claim["process"]["space"] = "another boot".into();
     claim["expires"] = expires.into();
     server.put_object("run/.strata/put.json", claim.to_string().as_bytes());
-}
-
-fn count(server: &Faulty, operation: Operation) -> usize {
-    server.requests(operation).len()
 }
