@@ -89,6 +89,7 @@ impl RuntimeConfig {
     }
 
     /// The same, where the caller's token ends nothing.
+    #[cfg(feature = "s3")]
     pub(crate) fn undisturbed(&self) -> Self {
         RuntimeConfig { cancel: CancellationToken::new(), ..self.clone() }
     }
