@@ -71,7 +71,7 @@ impl Destination {
         let directory = self.make_directory()?;
         let name = self.name()?.to_owned();
         let claim = Claim::file_for(&directory, &name.to_string_lossy(), what);
-        Ok(Partial { claim: claim.map_err(|error| self.failed("write", error))?, name, shown: self.shown() })
+        Ok(Partial { claim: claim.map_err(|error| self.failed("write", error))?, name, destination: self.clone() })
     }
 
     /// Claims the partial directory that `what` names, and makes the directories above it. May block.
@@ -81,13 +81,13 @@ impl Destination {
         let failed = |error| self.failed("create", error);
         let claim = Claim::directory_for(&directory, &name.to_string_lossy(), what).map_err(failed)?;
         let opened = claim.opened().map_err(failed)?;
-        Ok((Partial { claim, name, shown: self.shown() }, opened))
+        Ok((Partial { claim, name, destination: self.clone() }, opened))
     }
 
-    /// Removes the partial file that an earlier run left, unless somebody is at it. May block.
+    /// Removes the partial file or directory that an earlier run left, unless somebody is at it. May block.
     pub(crate) fn forget_partial(&self, what: &str) {
         let (Ok(Some(directory)), Ok(name)) = (self.directory(), self.name()) else { return };
-        Claim::forget_file(&directory, &name.to_string_lossy(), what);
+        Claim::forget(&directory, &name.to_string_lossy(), what);
     }
 
     fn name(&self) -> Result<&OsStr> {
@@ -162,7 +162,7 @@ impl Destination {
 pub(crate) struct Partial {
     claim: Claim,
     name: OsString,
-    shown: PathBuf,
+    destination: Destination,
 }
 
 impl Partial {
@@ -189,13 +189,19 @@ impl Partial {
     /// Makes it durable and gives it its final name; with `refuse` only where nothing has that name.
     /// Whatever fails, what was there before keeps its name and content.
     pub(crate) fn commit(self, refuse: bool) -> Result<()> {
-        let Partial { claim, name, shown } = self;
+        let Partial { claim, name, destination } = self;
+        let shown = destination.shown();
         let fail = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => exists(&shown),
             _ => writing(format!("write '{}'", shown.display()), error),
         };
         sync_handle(claim.file()).map_err(fail)?;
         let directory = claim.directory().clone();
+        // It would appear wherever that directory is now.
+        if !destination.directory()?.is_some_and(|now| now.is(&directory)) {
+            let message = format!("'{}' was moved or replaced meanwhile", parent_of(&shown).display());
+            return Err(Error::new(ErrorKind::LocalIo, message).hint_is("run the same command again"));
+        }
         claim.rename(&name, !refuse).map_err(fail)?;
         directory.sync().map_err(|error| writing(format!("make '{}' last", shown.display()), error))
     }

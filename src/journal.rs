@@ -261,10 +261,8 @@ fn open_locked(directory: &Path, path: &Path) -> io::Result<Option<File>> {
         let ours = file.metadata()?;
         match std::fs::symlink_metadata(path) {
             Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
-                if ours.len() == 0 {
-                    sync_directory(directory)?;
-                }
-                return Ok(Some(file));
+                let lasts = if ours.len() == 0 { sync_directory(directory) } else { Ok(()) };
+                return lasts.map(|()| Some(file)).inspect_err(|_| drop(std::fs::remove_file(path)));
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -26,6 +26,8 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct Place {
     transfer: Transfer,
+    /// The checkpoint.
+    name: String,
     members: Arc<[Member]>,
     root: Directory,
     shown: PathBuf,
@@ -50,21 +52,27 @@ impl Place {
     ) -> Result<Self> {
         let (transfer, name, shown) = (transfer.clone(), name.to_owned(), destination.to_owned());
         blocking(move || match std::fs::metadata(&shown) {
-            Ok(there) if there.is_dir() => Place::existing(transfer, shown, members.into(), overwrite),
+            Ok(there) if there.is_dir() => Place::existing(transfer, name, shown, members.into(), overwrite),
             Ok(_) => Err(Error::new(
                 ErrorKind::Exists,
                 format!("'{}' is a file; a checkpoint is a directory", shown.display()),
             )
             .hint_is("choose another destination")),
-            Err(_) => Place::beside(transfer, &name, shown, members.into()),
+            Err(_) => Place::beside(transfer, name, shown, members.into()),
         })
         .await
     }
 
-    fn existing(transfer: Transfer, shown: PathBuf, members: Arc<[Member]>, overwrite: Overwrite) -> Result<Self> {
+    fn existing(
+        transfer: Transfer,
+        name: String,
+        shown: PathBuf,
+        members: Arc<[Member]>,
+        overwrite: Overwrite,
+    ) -> Result<Self> {
         let opened = Directory::open(&shown);
         let root = opened.map_err(|error| Error::local(format!("look into '{}'", shown.display()), error))?;
-        let place = Place { transfer, members, root, shown, new: None };
+        let place = Place { transfer, name, members, root, shown, new: None };
         for member in &*place.members {
             // A link or a file where a directory is needed is told before anything is fetched.
             let to = place.destination(&member.path);
@@ -76,9 +84,9 @@ impl Place {
     }
 
     /// Claims the directory beside the place, and what an earlier run of the same get left in it.
-    fn beside(transfer: Transfer, name: &str, shown: PathBuf, members: Arc<[Member]>) -> Result<Self> {
+    fn beside(transfer: Transfer, name: String, shown: PathBuf, members: Arc<[Member]>) -> Result<Self> {
         let to = Destination::At(shown.clone());
-        let subject = transfer.subject_of_get(name, &to);
+        let subject = transfer.subject_of_get(&name, &to);
         let (partial, root) = to.partial_directory(&name_of(&subject))?;
         let runtime = transfer.store().runtime().clone();
         let journal = match partial.is_found_again() {
@@ -90,7 +98,7 @@ impl Place {
             let partial = partial.path();
             journal.restart(&Record::Download { partial, size: 0, part_size: 0, etag: None, checksum: None });
         }
-        let place = Place { transfer, members, root, shown, new: Some(New { partial, journal }) };
+        let place = Place { transfer, name, members, root, shown, new: Some(New { partial, journal }) };
         place.clear(runtime.resume).map_err(|error| place.failed(error))?;
         Ok(place)
     }
@@ -102,8 +110,12 @@ impl Place {
 
     /// All files are there: a new directory gets its name, where nothing has it.
     pub(super) async fn finish(mut self) -> Result<()> {
-        let Some(New { partial, journal }) = self.new.take() else { return Ok(()) };
         blocking(move || {
+            let Some(New { partial, journal }) = self.new.take() else {
+                // Of a get that was killed when the directory had its name, or before somebody else made one.
+                self.transfer.forget_earlier(&self.name, &Destination::At(self.shown.clone()));
+                return Ok(());
+            };
             self.seal().map_err(|error| self.failed(error))?;
             partial.commit(true)?;
             if let Some(journal) = journal {

@@ -132,13 +132,16 @@ impl Claim {
         self.directory.child(OsStr::new(&self.name), false)
     }
 
-    /// Removes the partial file for `name` and `what`, unless somebody is at it.
-    pub(crate) fn forget_file(directory: &Directory, name: &str, what: &str) {
+    /// Removes the partial file or directory for `name` and `what`, unless somebody is at it.
+    pub(crate) fn forget(directory: &Directory, name: &str, what: &str) {
         let fixed = partial_name(name, what);
-        if !matches!(directory.look(OsStr::new(&fixed)), Ok(Some(_))) {
-            return;
-        }
-        if let Ok(Some(file)) = claim_fixed(directory, OsStr::new(&fixed), open_file) {
+        let Ok(Some(there)) = directory.look(OsStr::new(&fixed)) else { return };
+        let open = match FileType::from_raw_mode(there.st_mode) {
+            FileType::RegularFile => open_file,
+            FileType::Directory => open_directory,
+            _ => return,
+        };
+        if let Ok(Some(file)) = claim_fixed(directory, OsStr::new(&fixed), open) {
             drop(Claim::new(directory, fixed, file, Claimed::Again));
         }
     }
@@ -290,11 +293,11 @@ mod tests {
         first.keep();
         let second = claim(&directory);
         assert_eq!(second.how(), Claimed::Once, "the file is still open somewhere");
-        Claim::forget_file(&directory, "k", "w");
+        Claim::forget(&directory, "k", "w");
         drop(second);
         assert_eq!(std::fs::read(temporary.path().join(NAME)).unwrap(), b"first");
         drop(file);
-        Claim::forget_file(&directory, "k", "w");
+        Claim::forget(&directory, "k", "w");
         assert!(names(temporary.path()).is_empty());
     }
 

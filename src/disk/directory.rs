@@ -38,6 +38,12 @@ impl Directory {
         &self.file
     }
 
+    /// Whether both are the same one.
+    pub(crate) fn is(&self, other: &Directory) -> bool {
+        let of = |directory: &Directory| rustix::fs::fstat(&directory.file).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+        of(self).is_some() && of(self) == of(other)
+    }
+
     /// The directory `name` in this one, made first where `make` says so and it is missing.
     pub(crate) fn child(&self, name: &OsStr, make: bool) -> io::Result<Self> {
         check_name(name)?;

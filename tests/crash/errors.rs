@@ -42,7 +42,9 @@ fn sweep(bed: &Bed, job: Job) {
                 let harmless = met.iter().all(|met| is_harmless(met));
                 assert_eq!(run.said.code, Some(if harmless { 0 } else { 9 }), "{said}");
                 assert!(harmless || run.said.stderr.contains("error: "), "{said}");
-                assert_eq!(leftovers(bed), Vec::<String>::new(), "{said}");
+                // What could not be removed is found and removed next time.
+                let is_removal = met.iter().any(|met| ["unlink", "unlinkat", "rmdir"].contains(&met.name.as_str()));
+                assert!(is_removal || leftovers(bed).is_empty(), "{said}: {:?}", leftovers(bed));
                 failed += usize::from(!harmless);
             }
             let again = bed.run(job.arguments());

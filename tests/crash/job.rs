@@ -43,6 +43,10 @@ fn content() -> &'static BTreeMap<String, Vec<u8>> {
 }
 
 impl Job {
+    pub(crate) fn is_get(self) -> bool {
+        matches!(self, Job::Get | Job::GetOver | Job::GetFile)
+    }
+
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Job::Put | Job::PutOver => &["put", NAME, "--part-size", "5MiB"],

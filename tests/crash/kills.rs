@@ -32,6 +32,9 @@ fn sweep(bed: &Bed, job: Job) {
             job.assert_whole(bed, &when);
             let again = bed.run(job.arguments());
             job.assert_done(bed, &again, &when);
+            if job.is_get() {
+                assert_eq!(leftovers(bed), Vec::<String>::new(), "{when}: left behind by both runs");
+            }
         }
     }
     let calls: usize = kinds.values().sum();
