@@ -202,7 +202,7 @@ pub(crate) fn checksum_of(file: &File, name: &str, offset: u64, len: u64) -> Res
 pub(crate) fn read_exact(file: &File, name: &str, buffer: &mut [u8], offset: u64) -> Result<()> {
     file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => changed(name, "it became shorter"),
-        _ => Error::local(format!("read '{name}'"), error),
+        _ => Error::local("read", error).on(name),
     })
 }
 

@@ -9,8 +9,10 @@
 //!   makes it unknown.
 //! - The store's own directory may be a symbolic link, and objects may be links to files (they are replaced and
 //!   deleted as links, never their targets). A link to a directory below the store is never followed: listings skip it
-//!   with a warning, every other call through it is refused. The check looks before it acts: it keeps out links that
-//!   lie there, not a process that swaps directories for links at the same time.
+//!   with a warning, every other call through it is refused. Files are made and renamed in directories that are open,
+//!   so that a link swapped in meanwhile leads no write elsewhere.
+//! - A partial file's name says what it is for: the token of a multipart upload, which whoever begins it again finds, or
+//!   `whole` for a single write, which the next one takes over. It is locked while somebody writes.
 mod listing;
 mod note;
 mod object;

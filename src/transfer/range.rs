@@ -45,6 +45,7 @@ impl Transfer {
             digest: Crc64Digest::new(),
             mismatches: 0,
             progress,
+            turn: Arc::default(),
         });
         retry::run(self.store().runtime(), "get", key, || async {
             let mut writer = state.lock().await;
@@ -121,6 +122,9 @@ struct RangeWriter<'a> {
     digest: Crc64Digest,
     mismatches: u32,
     progress: Arc<HighWater>,
+    /// Held by the thread that writes, also where nobody waits for it any more: what an earlier try still writes is
+    /// overwritten by the next, never the other way round.
+    turn: Arc<Mutex<()>>,
 }
 
 impl RangeWriter<'_> {
@@ -130,10 +134,12 @@ impl RangeWriter<'_> {
         }
         let (file, name) = (self.landing.file.clone(), self.landing.name.clone());
         let (start, mut digest) = (self.start, self.digest.clone());
+        let turn = self.turn.clone().lock_owned().await;
         self.digest = blocking(move || {
+            let _turn = turn;
             for piece in batch {
                 file.write_all_at(&piece, start + digest.len())
-                    .map_err(|error| Error::local(format!("write '{name}'"), error))?;
+                    .map_err(|error| Error::local("write", error).on(&*name))?;
                 digest.update(&piece);
             }
             Ok(digest)

@@ -4,7 +4,7 @@
 //! strace does it, so there is no hook in the code. A test takes a sample of the calls; `STRATA_CRASH_SWEEP=all` takes
 //! all of them (`just crash-sweep`).
 #![cfg(all(feature = "s3", feature = "cli", target_os = "linux"))]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[path = "../support/mod.rs"]
 mod support;

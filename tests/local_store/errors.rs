@@ -128,6 +128,9 @@ async fn a_missing_permission_is_an_error_and_never_absence() {
         assert!(error.to_string().ends_with(": permission denied"), "{error}");
         assert_eq!(error.hint(), Some("check the owner and the mode of the file and its directories"));
     }
+    let error = store.list("").await.unwrap_err();
+    let closed_path = directory.path().join("closed").display().to_string();
+    assert!(error.to_string().contains(&format!("'{closed_path}'")), "it says which directory: {error}");
     assert_eq!(store.list("open").await.unwrap().len(), 1, "what is not asked for does not matter");
 
     closed("closed", 0o500);

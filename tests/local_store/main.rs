@@ -6,3 +6,4 @@ mod bed;
 mod errors;
 mod leftovers;
 mod links;
+mod partials;

@@ -1,11 +1,12 @@
 //! A directory.
 
 use std::fs;
+use std::process::Command;
 
 use rustix::process::Signal;
 
 use crate::stopped::{MIB, assert_clean, content, partials, ranges_asked, ranges_done, start, stop, until};
-use crate::support::bed::{Bed, faulty};
+use crate::support::bed::{BINARY, Bed, faulty, said};
 use crate::support::faulty::{Action, Faulty, Operation, Place, Rule};
 
 const GET: [&str; 5] = ["get", "epoch_1", "out", "-j", "1"];
@@ -97,4 +98,23 @@ fn without_resume_it_starts_over() {
     assert_eq!((ranges_asked(&server, FIRST), ranges_asked(&server, SECOND)), (6, 5));
     bed.assert_same_tree("epoch_1", "out");
     assert_clean(&bed);
+}
+
+/// The limit on a file's size stands for a disk that fills.
+#[test]
+fn a_disk_that_fills_is_told_by_the_destinations_name_and_left_as_it_was() {
+    let (_server, bed) = stalling();
+    // Blocks of 512 or 1,024 bytes; the signal would end the process before the write could fail.
+    let limit = "trap '' XFSZ; ulimit -f 8000; exec \"$0\" \"$@\"";
+    for destination in ["out", "there"] {
+        fs::create_dir_all(bed.path("there")).unwrap();
+        let mut command = bed.dressed(Command::new("sh"));
+        let output = command.args(["-c", limit, BINARY, "get", "epoch_1", destination, "-j", "1"]).output().unwrap();
+        let said = said(output);
+        assert_eq!(said.code, Some(9), "{}", said.stderr);
+        let text = format!("cannot write '{destination}/a/model-1.bin': file too large");
+        assert!(said.stderr.contains(&text) && !said.stderr.contains("strata-partial"), "{}", said.stderr);
+        assert!(!bed.path("out").exists() && !bed.path("there/a/model-1.bin").exists());
+        assert_clean(&bed);
+    }
 }
