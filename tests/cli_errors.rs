@@ -73,6 +73,7 @@ fn sources() {
     transcript.of(&[], &["put", "-"]);
     transcript.of(&[], &["put", "-", "runs/"]);
     transcript.of(&[], &["put", "file", "--meta", "step=1"]);
+    transcript.of(&[], &["put", "directory", "--meta", "a=1", "--meta", "b=1", "--meta", "a=2"]);
     transcript.of(&[("STRATA_INCLUDE", "*.bin")], &["put", "file"]);
     transcript.check("sources");
 }

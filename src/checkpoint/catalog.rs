@@ -68,6 +68,8 @@ pub struct Member {
     pub checksum: Option<Crc64>,
     /// The manifest lists it, but it is not there in that size.
     pub missing: bool,
+    /// It was read and is not what the manifest says; only [`verify`](super::verify()) finds that.
+    pub damaged: bool,
 }
 
 /// The state of a checkpoint.
@@ -269,7 +271,8 @@ fn compare(name: &str, manifest: &Manifest, group: &Group<'_>, modified: Option<
     for file in &manifest.files {
         let object = there.remove(file.path.as_str());
         let missing = object.is_none_or(|object| object.size != file.size);
-        members.push(Member { path: file.path.clone(), size: file.size, checksum: Some(file.crc64nvme), missing });
+        let (path, checksum) = (file.path.clone(), Some(file.crc64nvme));
+        members.push(Member { path, size: file.size, checksum, missing, damaged: false });
     }
     let missing: Vec<&Member> = members.iter().filter(|member| member.missing).collect();
     let why = match missing.as_slice() {
@@ -298,7 +301,8 @@ fn path_below<'a>(name: &str, key: &'a str) -> &'a str {
 }
 
 fn member_of(name: &str, object: &ObjectMeta) -> Member {
-    Member { path: path_below(name, &object.key).to_owned(), size: object.size, checksum: None, missing: false }
+    let path = path_below(name, &object.key).to_owned();
+    Member { path, size: object.size, checksum: None, missing: false, damaged: false }
 }
 
 #[cfg(test)]

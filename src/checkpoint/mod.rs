@@ -16,8 +16,10 @@ mod process;
 mod put;
 mod rank;
 mod remove;
+mod sample;
 mod start;
 mod surroundings;
+mod verify;
 mod walk;
 
 pub use catalog::{CheckpointEntry, Entry, Member, State, latest, list};
@@ -28,6 +30,8 @@ pub use manifest::Manifest;
 pub use put::{CheckpointPut, PutCheckpoint, put};
 pub use rank::{MAX_WORLD_SIZE, Rank};
 pub use remove::{Removed, preview_removal, remove};
+pub use sample::Sample;
+pub use verify::{Extent, Verified, verify};
 
 #[cfg(test)]
 mod tests {
@@ -52,5 +56,6 @@ mod tests {
         sendable(list(&**transfer.store(), ""));
         sendable(latest(&**transfer.store(), ""));
         sendable(remove(transfer, "k"));
+        sendable(verify(transfer, &mut [], Sample::ALL));
     }
 }

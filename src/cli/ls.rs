@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use alphanumeric_sort::compare_str;
 use anstyle::Style;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use storage::checkpoint::{self, CheckpointEntry, Entry, Member, State};
+use storage::checkpoint::{self, CheckpointEntry, Entry, Extent, Member, Sample, State, Verified};
 use storage::{Error, ErrorKind, ObjectMeta, Result, StorageBackend};
 
 use super::args::LsArgs;
@@ -29,18 +29,38 @@ pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
         return Ok(nothing(context, store, &location)?);
     }
     entries.sort_by(|a, b| compare_str(a.name(), b.name()));
+    let sample = args.sample.or(args.verify.then_some(Sample::ALL));
+    let verified = match sample {
+        Some(sample) => checkpoint::verify(&transfer, &mut entries, sample).await?.into_iter().map(Some).collect(),
+        None => vec![None; entries.len()],
+    };
+    context.progress.finish();
     let unfold = args.files || exact;
     let now = SystemTime::now();
+    let listed = || entries.iter().zip(&verified);
     if context.output.is_json() {
-        for entry in &entries {
+        for (entry, verified) in listed() {
             let keys = member_keys(entry, unfold);
-            context.output.objects(objects(entry, &keys, store))?;
+            context.output.objects(objects(entry, verified.as_ref(), &keys, store))?;
         }
     } else {
-        let rows = entries.iter().flat_map(|entry| rows(entry, unfold, now)).collect();
-        context.output.lines(table(rows))?;
+        let rows = listed().flat_map(|(entry, verified)| rows(entry, verified.as_ref().zip(sample), unfold, now));
+        context.output.lines(table(rows.collect(), sample.is_some()))?;
     }
-    Ok(())
+    match verified.iter().flatten().filter(|verified| verified.damage.is_some()).count() {
+        0 => Ok(()),
+        damaged => Err(is_damaged(damaged, entries.len()).into()),
+    }
+}
+
+fn is_damaged(damaged: usize, all: usize) -> Error {
+    let message = match (damaged, all) {
+        (_, 1) => "it is damaged".to_owned(),
+        (1, _) => format!("1 of {all} is damaged"),
+        _ => format!("{damaged} of {all} are damaged"),
+    };
+    Error::new(ErrorKind::Integrity, message)
+        .hint_is("put what is damaged again from where it is whole, or remove it; other checkpoints are not affected")
 }
 
 /// Keeps what is meant; true when that is one thing of exactly that name.
@@ -64,14 +84,22 @@ fn nothing(context: &Context, store: &dyn StorageBackend, location: &Location) -
 
 // --- for people
 
-/// A line: four columns, then a state that may be coloured and of any length.
+/// A line: four columns, what was verified if anything, then a state that may be coloured and of any length.
 struct Row {
     columns: [String; 4],
+    verified: String,
     state: String,
     style: Style,
 }
 
-fn rows(entry: &Entry, unfold: bool, now: SystemTime) -> Vec<Row> {
+fn rows(entry: &Entry, verified: Option<(&Verified, Sample)>, unfold: bool, now: SystemTime) -> Vec<Row> {
+    let damage = verified.and_then(|(verified, _)| verified.damage.as_deref());
+    let verified = match verified {
+        Some((Verified { extent: Extent::All, .. }, _)) => "all".to_owned(),
+        Some((Verified { extent: Extent::Sample, .. }, sample)) => sample.to_string(),
+        Some((Verified { extent: Extent::NoChecksum, .. }, _)) => "no checksum".to_owned(),
+        Some(_) | None => "-".to_owned(),
+    };
     let age = |time: Option<SystemTime>| match time {
         Some(time) => about(now.duration_since(time).unwrap_or_default()),
         None => "-".to_owned(),
@@ -79,7 +107,11 @@ fn rows(entry: &Entry, unfold: bool, now: SystemTime) -> Vec<Row> {
     match entry {
         Entry::File(ObjectMeta { key, size: bytes, modified, .. }) => {
             let columns = [visible(key).into_owned(), "-".to_owned(), size(*bytes), age(*modified)];
-            vec![Row { columns, state: "file".to_owned(), style: Style::new() }]
+            let (state, style) = match damage {
+                Some(damage) => (format!("damaged: {damage}"), BAD),
+                None => ("file".to_owned(), Style::new()),
+            };
+            vec![Row { columns, verified, state, style }]
         }
         Entry::Checkpoint(checkpoint) => {
             let CheckpointEntry { name, state, files, bytes, modified, why, members, .. } = checkpoint;
@@ -90,7 +122,7 @@ fn rows(entry: &Entry, unfold: bool, now: SystemTime) -> Vec<Row> {
                 State::Partial => UNSURE,
                 State::Damaged => BAD,
             };
-            let whole = Row { columns, state: format!("{state}{why}"), style };
+            let whole = Row { columns, verified, state: format!("{state}{why}"), style };
             let members = members.iter().filter(|_| unfold).map(|member| member_row(name, member));
             std::iter::once(whole).chain(members).collect()
         }
@@ -100,17 +132,21 @@ fn rows(entry: &Entry, unfold: bool, now: SystemTime) -> Vec<Row> {
 fn member_row(name: &str, member: &Member) -> Row {
     let path = format!("{name}/{}", member.path);
     let columns = [visible(&path).into_owned(), "-".to_owned(), size(member.size), "-".to_owned()];
-    match member.missing {
-        true => Row { columns, state: "missing".to_owned(), style: BAD },
-        false => Row { columns, state: "file".to_owned(), style: Style::new() },
-    }
+    let (state, style) = match member {
+        Member { missing: true, .. } => ("missing", BAD),
+        Member { damaged: true, .. } => ("damaged", BAD),
+        _ => ("file", Style::new()),
+    };
+    Row { columns, verified: "-".to_owned(), state: state.to_owned(), style }
 }
 
-fn table(rows: Vec<Row>) -> Vec<String> {
+fn table(rows: Vec<Row>, with_verified: bool) -> Vec<String> {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(HEADER);
-    for row in &rows {
-        table.add_row(&row.columns);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let verified = |text: &'static str| with_verified.then_some(text);
+    table.set_header(HEADER.into_iter().chain(verified("VERIFIED")));
+    for Row { columns, verified, .. } in &rows {
+        table.add_row(columns.iter().chain(with_verified.then_some(verified)));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -125,7 +161,19 @@ fn table(rows: Vec<Row>) -> Vec<String> {
 
 // --- for programs
 
-fn objects<'a>(entry: &'a Entry, keys: &'a [String], store: &dyn StorageBackend) -> Vec<Object<'a>> {
+fn objects<'a>(
+    entry: &'a Entry,
+    verified: Option<&'a Verified>,
+    keys: &'a [String],
+    store: &dyn StorageBackend,
+) -> Vec<Object<'a>> {
+    let extent = verified.and_then(|verified| match verified.extent {
+        Extent::All => Some("all"),
+        Extent::Sample => Some("sample"),
+        Extent::NoChecksum => Some("no_checksum"),
+        _ => None,
+    });
+    let bytes_read = verified.map(|verified| verified.bytes);
     match entry {
         Entry::File(ObjectMeta { key, size, modified, .. }) => vec![Object::File {
             key,
@@ -135,6 +183,10 @@ fn objects<'a>(entry: &'a Entry, keys: &'a [String], store: &dyn StorageBackend)
             checkpoint: None,
             checksum: None,
             missing: None,
+            damaged: verified.map(|verified| verified.damage.is_some()),
+            why: verified.and_then(|verified| verified.damage.as_deref()),
+            verified: extent,
+            verified_bytes: bytes_read,
         }],
         Entry::Checkpoint(checkpoint) => {
             let CheckpointEntry { name, state, files, bytes, modified, meta, members, why } = checkpoint;
@@ -147,6 +199,8 @@ fn objects<'a>(entry: &'a Entry, keys: &'a [String], store: &dyn StorageBackend)
                 bytes: *bytes,
                 modified: rfc3339(*modified),
                 meta,
+                verified: extent,
+                verified_bytes: bytes_read,
             };
             let members = members.iter().zip(keys).map(|(member, key)| Object::File {
                 key,
@@ -156,6 +210,10 @@ fn objects<'a>(entry: &'a Entry, keys: &'a [String], store: &dyn StorageBackend)
                 checkpoint: Some(name),
                 checksum: member.checksum.map(|sum| sum.to_string()),
                 missing: Some(member.missing),
+                damaged: verified.map(|_| member.damaged),
+                why: None,
+                verified: None,
+                verified_bytes: None,
             });
             std::iter::once(whole).chain(members).collect()
         }
@@ -207,8 +265,8 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let now = SystemTime::UNIX_EPOCH;
-        let rows = ["a", "bb\n", "üüü"].iter().flat_map(|key| rows(&file(key), false, now)).collect();
-        let lines = table(rows);
+        let rows = ["a", "bb\n", "üüü"].iter().flat_map(|key| rows(&file(key), None, false, now)).collect();
+        let lines = table(rows, false);
         assert_eq!(lines.len(), 4);
         let widths: Vec<usize> = lines.iter().filter_map(|line| line.find(['S', 'f'])).collect();
         assert!(lines[0].ends_with("STATE") && lines[2].starts_with("bb\\n"), "{lines:?} {widths:?}");

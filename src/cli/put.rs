@@ -1,5 +1,6 @@
 //! `put`.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use storage::checkpoint::{self, PutCheckpoint, Rank};
@@ -26,6 +27,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
         ("--world-size", args.world_size.is_some()),
     ])?;
     let rank = rank(&args)?;
+    refuse_twice(&args.meta)?;
     if let Source::Directory(path) = &source {
         refuse_the_store(context, &location, path)?;
     }
@@ -115,6 +117,15 @@ async fn send(
     };
     let tally = Tally::one(put.size, put.moved);
     Ok(Done { uri, kind: Kind::File, tally, checksum: Some(put.checksum), changed: put.moved, missing: None })
+}
+
+/// A key has one value; which of two was meant only the user knows.
+fn refuse_twice(meta: &[(String, String)]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match meta.iter().find(|(key, _)| !seen.insert(key)) {
+        None => Ok(()),
+        Some((key, _)) => Err(Error::invalid(format!("--meta gives '{key}' twice")).hint_is("give each key once")),
+    }
 }
 
 /// The command that brings it back.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use storage::checkpoint::{self, Removed};
-use storage::{ErrorKind, Result, key};
+use storage::{ErrorKind, Result, Transfer, key};
 
 use super::args::RmArgs;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
-use super::location::Location;
+use super::location::{Location, Place};
 use super::schema::Object;
 use super::units::size;
 
@@ -17,9 +17,18 @@ pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
     let locations = args.keys.iter().map(|text| located(text)).collect::<Result<Vec<Location>>>()?;
     let mut seen = BTreeSet::new();
     let mut failed = Vec::new();
+    // One store a place: what it learns, such as the bucket's region, it tells once.
+    let mut opened: Vec<(&Place, Transfer)> = Vec::new();
     let mut total = 0;
     for location in &locations {
-        let transfer = context.open(location).await?;
+        let transfer = match opened.iter().find(|(place, _)| *place == &location.place) {
+            Some((_, transfer)) => transfer.clone(),
+            None => {
+                let transfer = context.open(location).await?;
+                opened.push((&location.place, transfer.clone()));
+                transfer
+            }
+        };
         let (store, name) = (transfer.store(), &location.key);
         let uri = store.uri(name);
         if !seen.insert(uri.clone()) {

@@ -55,6 +55,12 @@ pub(crate) enum Object<'a> {
         modified: Option<String>,
         /// What `put --meta` was given.
         meta: &'a BTreeMap<String, String>,
+        /// With `--verify`: `all`, `sample`; absent where nothing was read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified: Option<&'static str>,
+        /// With `--verify`: bytes that were read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified_bytes: Option<u64>,
     },
     /// `ls`: a file, of a checkpoint or by itself.
     File {
@@ -72,6 +78,18 @@ pub(crate) enum Object<'a> {
         /// The manifest lists it, but it is not there in that size.
         #[serde(skip_serializing_if = "Option::is_none")]
         missing: Option<bool>,
+        /// With `--verify`: it was read and differs from its checksum.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damaged: Option<bool>,
+        /// How it is damaged, of a file by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'a str>,
+        /// With `--verify`, of a file by itself: `all`, `no_checksum`; absent where nothing was read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified: Option<&'static str>,
+        /// With `--verify`, of a file by itself: bytes that were read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verified_bytes: Option<u64>,
     },
 
     // --- events, on stderr

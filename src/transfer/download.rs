@@ -43,7 +43,7 @@ impl Expected {
     }
 
     /// There is something to compare the content with.
-    pub(super) fn is_verifiable(&self) -> bool {
+    pub(crate) fn is_verifiable(&self) -> bool {
         self.checksum.is_some() || self.foreign.is_some()
     }
 }

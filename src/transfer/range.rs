@@ -1,5 +1,6 @@
 //! One range of an object: fetched into its place in a file, however often that takes, or into memory.
 
+use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -32,15 +33,44 @@ impl Transfer {
         expected: &Expected,
         landing: &Landing,
     ) -> Result<Crc64> {
-        let len = range.end - range.start;
-        let sum = expected.sum_of(number);
         let observer = self.store().runtime().observer.clone();
         let progress = match landing.was_begun(number) {
             true => HighWater::begun_before(observer),
             false => HighWater::new(observer),
         };
+        let target = Target::File { file: landing.file.clone(), name: landing.name.clone() };
+        self.read_range(key, number, range, expected, target, progress).await
+    }
+
+    /// Reads one range, keeps nothing of it, and fails where it is not what it must be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when its checksum is another, however often it is read.
+    pub(crate) async fn check_range(
+        &self,
+        key: &str,
+        number: u32,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<()> {
+        let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+        let progress = HighWater::new(self.store().runtime().observer.clone());
+        self.read_range(key, number, range, expected, Target::Nowhere, progress).await.map(|_| ())
+    }
+
+    async fn read_range(
+        &self,
+        key: &str,
+        number: u32,
+        range: Range<u64>,
+        expected: &Expected,
+        target: Target,
+        progress: Arc<HighWater>,
+    ) -> Result<Crc64> {
+        let len = range.end - range.start;
+        let sum = expected.sum_of(number);
         let state = Mutex::new(RangeWriter {
-            landing,
+            target,
             start: range.start,
             digest: Crc64Digest::new(),
             mismatches: 0,
@@ -66,13 +96,7 @@ impl Transfer {
         .await
     }
 
-    async fn fill(
-        &self,
-        key: &str,
-        range: &Range<u64>,
-        expected: &Expected,
-        writer: &mut RangeWriter<'_>,
-    ) -> Result<()> {
+    async fn fill(&self, key: &str, range: &Range<u64>, expected: &Expected, writer: &mut RangeWriter) -> Result<()> {
         let size = expected.plan.size();
         let from = range.start + writer.digest.len();
         let whole = from == 0 && range.end == size;
@@ -115,9 +139,18 @@ impl Transfer {
     }
 }
 
+/// Where the bytes of a range go.
+#[derive(Clone)]
+enum Target {
+    /// To their place in a file, which has a name in errors.
+    File { file: Arc<File>, name: Arc<str> },
+    /// They are only summed.
+    Nowhere,
+}
+
 /// A range that grows from its start.
-struct RangeWriter<'a> {
-    landing: &'a Landing,
+struct RangeWriter {
+    target: Target,
     start: u64,
     digest: Crc64Digest,
     mismatches: u32,
@@ -127,19 +160,20 @@ struct RangeWriter<'a> {
     turn: Arc<Mutex<()>>,
 }
 
-impl RangeWriter<'_> {
+impl RangeWriter {
     async fn write(&mut self, batch: Vec<Bytes>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        let (file, name) = (self.landing.file.clone(), self.landing.name.clone());
-        let (start, mut digest) = (self.start, self.digest.clone());
+        let (target, start, mut digest) = (self.target.clone(), self.start, self.digest.clone());
         let turn = self.turn.clone().lock_owned().await;
         self.digest = blocking(move || {
             let _turn = turn;
             for piece in batch {
-                file.write_all_at(&piece, start + digest.len())
-                    .map_err(|error| Error::local("write", error).on(&*name))?;
+                if let Target::File { file, name } = &target {
+                    file.write_all_at(&piece, start + digest.len())
+                        .map_err(|error| Error::local("write", error).on(&**name))?;
+                }
                 digest.update(&piece);
             }
             Ok(digest)

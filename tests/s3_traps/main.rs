@@ -15,6 +15,7 @@ mod headers;
 mod identity;
 mod listing;
 mod reading;
+mod removing;
 mod retries;
 mod secrets;
 mod silence;

@@ -8,6 +8,7 @@ mod support;
 
 mod other_tools;
 mod sending;
+mod stored;
 
 /// Bytes that repeat late.
 fn bytes(len: usize) -> Vec<u8> {

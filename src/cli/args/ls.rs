@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use storage::checkpoint::Sample;
 
 /// List checkpoints, and the files beside them
 #[derive(Debug, Args)]
@@ -10,6 +11,8 @@ Examples:
   strata-ckpt ls
   strata-ckpt ls runs/a/                        what begins with runs/a/
   strata-ckpt ls epoch_10                       one checkpoint and its files
+  strata-ckpt ls epoch_10 --verify              is it still what was put?
+  strata-ckpt ls runs/a/ --sample 5%            the same, of a twentieth of each
   strata-ckpt ls s3://bucket/runs/ --json")]
 pub(crate) struct LsArgs {
     /// What names begin with; the full name of a checkpoint shows its files
@@ -19,4 +22,12 @@ pub(crate) struct LsArgs {
     /// Show the files of each checkpoint
     #[arg(long, env = "STRATA_FILES", value_parser = BoolishValueParser::new())]
     pub(crate) files: bool,
+
+    /// Read everything that is listed, without keeping it, and compare it with its checksums; exit 6 on damage
+    #[arg(long, env = "STRATA_VERIFY", value_parser = BoolishValueParser::new())]
+    pub(crate) verify: bool,
+
+    /// Read only so much of it, chosen at random, at least one range of each checkpoint; implies --verify
+    #[arg(long, env = "STRATA_SAMPLE", allow_negative_numbers = true, value_name = "PERCENT")]
+    pub(crate) sample: Option<Sample>,
 }

@@ -72,6 +72,11 @@ impl Faulty {
         format!("http://{}", self.address)
     }
 
+    /// A rule more, which counts from here on.
+    pub fn add(&self, rule: Rule) {
+        self.shared.lock().rules.push(rule);
+    }
+
     /// What the server does about checksums from here on; at first it keeps them.
     pub fn sums(&self, sums: Sums) {
         self.shared.lock().store.sums = sums;
