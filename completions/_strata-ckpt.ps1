@@ -129,6 +129,7 @@ Register-ArgumentCompleter -Native -CommandName 'strata-ckpt' -ScriptBlock {
             break
         }
         'strata-ckpt;ls' {
+            [CompletionResult]::new('--sample', '--sample', [CompletionResultType]::ParameterName, 'Read only so much of it, chosen at random, at least one range of each checkpoint; implies --verify')
             [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'Kind of store')
             [CompletionResult]::new('--bucket', '--bucket', [CompletionResultType]::ParameterName, 'Bucket that keys are in')
             [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Put before every key')
@@ -147,6 +148,7 @@ Register-ArgumentCompleter -Native -CommandName 'strata-ckpt' -ScriptBlock {
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'File of variables to read in place of ./.env')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour; auto is on a terminal, without NO_COLOR')
             [CompletionResult]::new('--files', '--files', [CompletionResultType]::ParameterName, 'Show the files of each checkpoint')
+            [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Read everything that is listed, without keeping it, and compare it with its checksums; exit 6 on damage')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only warnings and errors on stderr')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only warnings and errors on stderr')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Each file and each retry on stderr')

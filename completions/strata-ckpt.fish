@@ -123,6 +123,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s v -l ver
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l sample -d 'Read only so much of it, chosen at random, at least one range of each checkpoint; implies --verify' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l bucket -d 'Bucket that keys are in' -r
@@ -145,6 +146,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l color -d 
 always\t''
 never\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l files -d 'Show the files of each checkpoint'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l verify -d 'Read everything that is listed, without keeping it, and compare it with its checksums; exit 6 on damage'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s q -l quiet -d 'Only warnings and errors on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s v -l verbose -d 'Each file and each retry on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l no-progress -d 'No progress on stderr'
