@@ -208,13 +208,20 @@ where
     }
     match ask(true).await {
         Err(error) if sums.may_be_why(&error) => {
-            let outcome = ask(false).await;
-            match &outcome {
+            let without = ask(false).await;
+            match &without {
                 Err(still) if refuses(still) => return Err(error),
-                Err(other) if other.kind() != ErrorKind::NotFound => {}
-                _ => sums.are_not_told(),
+                Err(other) if other.kind() != ErrorKind::NotFound => return without,
+                _ => {}
             }
-            outcome
+            // It may have been a whim of the server's, after which its checksums are to be had.
+            match ask(true).await {
+                Err(again) if refuses(&again) => {
+                    sums.are_not_told();
+                    without
+                }
+                outcome => outcome,
+            }
         }
         outcome => outcome,
     }

@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 
 use crate::bytes;
 use crate::support::bed::{self, Bed};
-use crate::support::faulty::{Action, Faulty, Operation, Request, Rule, Sums};
+use crate::support::faulty::{Action, Faulty, Operation, Request, Response, Rule, Sums};
 use crate::support::minio;
 
 const MIB: usize = 1 << 20;
@@ -145,4 +145,14 @@ fn a_bucket_with_object_lock_takes_it_all() {
     bed.ok(["rm", "run"]);
     assert_eq!(bed.stored_keys(), Vec::<String>::new());
     bed.assert_nothing_left();
+}
+
+/// One refusal that says nothing is no reason to go without checksums for ever.
+#[test]
+fn a_single_400_is_not_taken_for_a_server_without_checksums() {
+    let server = Faulty::start([Rule::nth(1, Operation::Head, Action::Answer(Response::new(400)))]);
+    server.put_object("k", &bytes(1000));
+    let bed = bed::faulty(&server);
+    bed.ok(["get", "k", "file", "--require-checksum"]);
+    assert!(bed.read("file") == bytes(1000));
 }
