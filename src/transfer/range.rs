@@ -103,11 +103,11 @@ impl Transfer {
         let asked = (!whole).then_some(from..range.end);
         let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
         if body.meta.size != size {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                format!("it has {} bytes, not the {size} expected", body.meta.size),
-            )
-            .hint_is("it was replaced or damaged: strata-ckpt ls shows the state of a checkpoint"));
+            let message = format!("it has {} bytes, not the {size} expected", body.meta.size);
+            let error = Error::new(ErrorKind::Integrity, message)
+                .hint_is("it was replaced or damaged: strata-ckpt ls shows the state of a checkpoint");
+            // Where the ETag is the expected one, the answer is wrong and not the object.
+            return Err(if expected.pin.is_some() { error.retryable(None) } else { error });
         }
         let mut bytes = body.bytes;
         let (mut batch, mut batched) = (Vec::new(), 0);

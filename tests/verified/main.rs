@@ -7,6 +7,7 @@
 mod support;
 
 mod other_tools;
+mod reading;
 mod sending;
 mod stored;
 
