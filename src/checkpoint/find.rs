@@ -45,7 +45,7 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
         true => Claim::read(store, name).await?,
         false => None,
     };
-    objects.retain(|object| key::check(&object.key).is_ok());
+    objects.retain(|object| !is_ours(&object.key) && !is_folder(object));
     let being_put = claim.as_ref().is_some_and(Claim::is_unfinished);
     if objects.is_empty() && claim.is_none() {
         return Err(Error::new(ErrorKind::NotFound, "it does not exist")
@@ -55,6 +55,15 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
             .hint_is("strata-ckpt ls shows what is there"));
     }
     Ok(Found::Directory { objects, being_put })
+}
+
+fn is_ours(key: &str) -> bool {
+    key.split('/').any(|part| part == key::RESERVED_DIRECTORY || part.ends_with(key::PARTIAL_SUFFIX))
+}
+
+/// What S3's console makes for an empty directory.
+fn is_folder(object: &ObjectMeta) -> bool {
+    object.size == 0 && object.key.ends_with('/')
 }
 
 /// The manifest of a checkpoint, `None` where there is none.

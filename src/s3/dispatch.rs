@@ -13,7 +13,7 @@ use rusoto_s3::S3Client;
 
 use super::answer::{Answer, header};
 use super::client::Client;
-use super::failure::Failure;
+use super::failure::{Failure, page_instead};
 use super::request::Outgoing;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -96,10 +96,11 @@ async fn answer(client: &Arc<Client>, control: &Control, request: SignedRequest)
     let outgoing = &outgoing;
     let one_try = || async move {
         let answer = client.exchange(outgoing).await?;
-        if let Some(root) = control.root {
-            client.root(&answer, root)?;
+        match (control.root, page_instead(&answer)) {
+            (Some(root), _) => client.root(&answer, root).map(|_| answer),
+            (None, Some(page)) => Err(page),
+            (None, None) => Ok::<_, Failure>(answer),
         }
-        Ok::<_, Failure>(answer)
     };
     retry::run(&control.runtime, control.action, &control.key, || async move { Ok(one_try().await?) })
         .await

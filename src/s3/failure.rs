@@ -104,6 +104,20 @@ pub(super) fn looks_like_html(answer: &Answer) -> bool {
         || starts_so(b"<html")
 }
 
+/// The answer to a call whose success has no document, such as HEAD: a page for people all the same. Some servers call
+/// their empty answers pages.
+pub(super) fn page_instead(answer: &Answer) -> Option<Failure> {
+    let is_empty =
+        answer.body.is_empty() && header(&answer.headers, "content-length").is_none_or(|length| length == "0");
+    if is_empty || !looks_like_html(answer) || header(&answer.headers, "etag").is_some() {
+        return None;
+    }
+    let details = Details { is_html: true, ..Details::default() };
+    let error = Error::new(ErrorKind::Other, plain(answer.status, &details))
+        .hint_is("something between here and the server answers in its place: check S3_ENDPOINT and the proxy");
+    Some(Failure::definite(error.retryable(None)))
+}
+
 /// The words of Go's and nginx's servers to someone who speaks plain HTTP to their TLS port. Go's closes the connection
 /// with them, so that they may be lost; what remains is an answer without a single header.
 fn asks_for_tls(answer: &Answer) -> bool {

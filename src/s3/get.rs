@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
+use http::HeaderMap;
 use http::response::Parts;
 use hyper::body::Incoming;
 
@@ -70,6 +71,7 @@ async fn open_some(
     match (pin, &etag) {
         (Some(pin), Some(etag)) if pin != etag => return Err(replaced()),
         (Some(_), None) => return Err(strange("the answer has no ETag")),
+        (None, None) if is_page(&parts.headers) => return Err(strange("a web page came back instead of the object")),
         _ => {}
     }
     let (got, size) = placed(&parts, range.as_ref())?;
@@ -86,6 +88,11 @@ async fn open_some(
     let about = (path.to_owned(), client.site().to_string());
     let bytes = counted(body, got.end - got.start, client.runtime.stall_timeout, about);
     Ok(ObjectBody { meta, range: got, bytes })
+}
+
+/// What S3 serves has an ETag, also where it is a page.
+fn is_page(headers: &HeaderMap) -> bool {
+    header(headers, "content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
 }
 
 fn refused(failure: Failure, range: Option<&Range<u64>>) -> Error {

@@ -154,6 +154,9 @@ impl Job {
             Job::GetFile => assert!(bed.read("got.bin") == content()[FILE], "{when}"),
             Job::Remove => assert!(stored(bed).is_empty(), "{when}"),
         }
+        if !matches!(self, Job::Put | Job::PutOver | Job::PutFile) {
+            assert_eq!(leftovers(bed), Vec::<String>::new(), "{when}: left behind");
+        }
     }
 }
 

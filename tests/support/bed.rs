@@ -50,6 +50,11 @@ pub fn faulty(server: &Faulty) -> Bed {
     Bed { directory: tempfile::tempdir().unwrap(), environment, bucket: None }
 }
 
+/// A store that the environment names.
+pub fn with(environment: Vec<(String, String)>) -> Bed {
+    Bed { directory: tempfile::tempdir().unwrap(), environment, bucket: None }
+}
+
 /// What a command said.
 #[derive(Debug)]
 pub struct Said {

@@ -84,8 +84,13 @@ pub(super) fn read_head(reader: &mut impl BufRead, connection: usize) -> io::Res
     Ok(Some(Request { connection, method, target, headers, body: Vec::new(), params }))
 }
 
-/// Reads the body into `request`, as far as it comes.
-pub(super) fn read_body(reader: &mut impl BufRead, request: &mut Request, mut stream: &TcpStream) -> io::Result<()> {
+/// Reads the body into `request`, as far as it comes, and no more than `most` bytes.
+pub(super) fn read_body(
+    reader: &mut impl BufRead,
+    request: &mut Request,
+    mut stream: &TcpStream,
+    most: u64,
+) -> io::Result<()> {
     if request.header("expect").is_some() {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
@@ -96,6 +101,7 @@ pub(super) fn read_body(reader: &mut impl BufRead, request: &mut Request, mut st
         }
         None => 0,
     };
+    let length = length.min(most);
     let arrived = reader.by_ref().take(length).read_to_end(&mut request.body)?;
     if (arrived as u64) < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 pub use self::http::{Request, Response};
-pub use self::rule::{Action, Operation, Place, Rule};
+pub use self::rule::{Action, Meanwhile, Operation, Place, Rule};
 use self::store::Store;
 pub use self::sums::Sums;
 
@@ -113,6 +113,17 @@ impl Faulty {
         self.shared.lock().requests.iter().filter(is_one).cloned().collect()
     }
 
+    /// What goes wrong from here on.
+    pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
+        self.shared.lock().rules = rules.into_iter().collect();
+    }
+
+    /// Nothing goes wrong from here on.
+    pub fn heal(&self) {
+        self.shared.lock().rules.clear();
+        self.release();
+    }
+
     /// Lets all stalled answers go on, now and from here on.
     pub fn release(&self) {
         self.shared.lock().released = true;
@@ -159,8 +170,14 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while let Some(mut request) = http::read_head(&mut reader, connection)? {
             let action = self.decide(&request);
-            let unread = matches!(action, Some(Action::Reset | Action::Deaf));
-            let arrived = if unread { Ok(()) } else { http::read_body(&mut reader, &mut request, stream) };
+            let arrived = match action {
+                Some(Action::Reset | Action::Deaf) => Ok(()),
+                Some(Action::ResetInside(most)) => http::read_body(&mut reader, &mut request, stream, most),
+                _ => http::read_body(&mut reader, &mut request, stream, u64::MAX),
+            };
+            if let (Some(Action::Flip), Some(byte)) = (&action, request.body.first_mut()) {
+                *byte ^= 1;
+            }
             self.lock().requests.push(request.clone());
             arrived?;
             if !self.answer(stream, &request, action)? {
@@ -179,7 +196,16 @@ impl Shared {
     /// Answers a request; true where the connection stays open.
     fn answer(&self, mut stream: &TcpStream, request: &Request, action: Option<Action>) -> io::Result<bool> {
         let (bytes, cut) = match action {
-            Some(Action::Reset) => return Ok(false),
+            Some(Action::Reset | Action::ResetInside(_)) => return Ok(false),
+            Some(Action::HangUp) => {
+                let response = self.carry_out(request);
+                send(stream, request, response)?;
+                return Ok(false);
+            }
+            Some(Action::Meanwhile(what)) => {
+                self.lock().store.meddle(&what);
+                return send(stream, request, self.carry_out(request));
+            }
             Some(Action::Ignore | Action::Deaf) => {
                 self.wait();
                 return Ok(false);
@@ -214,7 +240,7 @@ impl Shared {
                 let rest = response.to_bytes()[before.len()..].to_vec();
                 (before, Some(rest))
             }
-            None => return send(stream, request, self.carry_out(request)),
+            Some(Action::Flip) | None => return send(stream, request, self.carry_out(request)),
         };
         stream.write_all(&bytes)?;
         if let Some(rest) = cut {

@@ -68,6 +68,17 @@ impl Place {
     }
 }
 
+/// What somebody else does.
+#[derive(Clone, Debug)]
+pub enum Meanwhile {
+    /// Puts an object.
+    Put(&'static str, Vec<u8>),
+    /// Aborts every upload, as a lifecycle rule does.
+    AbortAll,
+    /// Loses the part with this number of every upload.
+    LosePart(u32),
+}
+
 /// What happens to a request.
 #[derive(Clone)]
 pub enum Action {
@@ -87,6 +98,14 @@ pub enum Action {
     Lose,
     /// The connection is closed with the body of the request unread; the store does not hear of the request.
     Reset,
+    /// The connection is closed after so many bytes of the request's body; the store does not hear of the request.
+    ResetInside(u64),
+    /// A bit of the request's body changes on its way to the store.
+    Flip,
+    /// Somebody else does something to the store just before; then the request has its turn.
+    Meanwhile(Meanwhile),
+    /// The store does it and answers, and closes the connection afterwards without having said so.
+    HangUp,
     /// The body of the request is not read; closed at [`release`](super::Faulty::release).
     Deaf,
     /// The request is read, and done and answered only after [`release`](super::Faulty::release).
@@ -123,6 +142,10 @@ impl fmt::Debug for Action {
             Action::Stall(place) => write!(f, "Stall({place:?})"),
             Action::Lose => f.write_str("Lose"),
             Action::Reset => f.write_str("Reset"),
+            Action::ResetInside(count) => write!(f, "ResetInside({count})"),
+            Action::Flip => f.write_str("Flip"),
+            Action::Meanwhile(what) => write!(f, "Meanwhile({what:?})"),
+            Action::HangUp => f.write_str("HangUp"),
             Action::Deaf => f.write_str("Deaf"),
             Action::Ignore => f.write_str("Ignore"),
             Action::Late => f.write_str("Late"),
@@ -158,6 +181,11 @@ impl Rule {
     /// The `nth` request of this kind alone, from 1.
     pub fn nth(nth: usize, operation: Operation, action: Action) -> Self {
         Rule { from: nth, count: 1, ..Rule::always(operation, action) }
+    }
+
+    /// Every request of this kind from the `nth` on, from 1.
+    pub fn from_nth(nth: usize, operation: Operation, action: Action) -> Self {
+        Rule { from: nth, ..Rule::always(operation, action) }
     }
 
     /// Only for the part with this number.

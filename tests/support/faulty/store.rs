@@ -8,7 +8,7 @@ use storage::checksum::Crc64;
 
 use super::BUCKET;
 use super::http::{Request, Response};
-use super::rule::Operation;
+use super::rule::{Meanwhile, Operation};
 use super::sums::Sums;
 use super::uploads::Upload;
 
@@ -53,6 +53,14 @@ impl Store {
     pub(super) fn put_object(&mut self, key: &str, content: &[u8]) {
         let object = Object { content: content.to_vec(), etag: etag_of(Crc64::of(content)), metadata: Vec::new() };
         self.objects.insert(key.to_owned(), object);
+    }
+
+    pub(super) fn meddle(&mut self, what: &Meanwhile) {
+        match what {
+            Meanwhile::Put(key, content) => self.put_object(key, content),
+            Meanwhile::AbortAll => self.uploads.clear(),
+            Meanwhile::LosePart(number) => self.uploads.values_mut().for_each(|upload| upload.lose(*number)),
+        }
     }
 
     pub(super) fn content(&self, key: &str) -> Option<Vec<u8>> {

@@ -14,6 +14,12 @@ pub(super) struct Upload {
     parts: BTreeMap<u32, Vec<u8>>,
 }
 
+impl Upload {
+    pub(super) fn lose(&mut self, number: u32) {
+        self.parts.remove(&number);
+    }
+}
+
 impl Store {
     pub(super) fn uploads_in_progress(&self) -> Vec<String> {
         self.uploads.values().map(|upload| upload.key.clone()).collect()
