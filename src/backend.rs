@@ -40,7 +40,7 @@ pub struct ObjectMeta {
 }
 
 /// A store's name for a multipart upload in progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadId(pub String);
 
 /// Which part of an object.
@@ -326,6 +326,15 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`ErrorKind::Integrity`] when the source changed while it was read, or the store got other bytes.
     async fn put_part(&self, path: &str, upload: &UploadId, part: Part, body: &PartBody) -> Result<PartReceipt>;
+
+    /// Whether a part that an earlier process sent is still there as its receipt says. A store that confirms a part only
+    /// when it lasts says yes without looking.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn has_part(&self, _path: &str, _upload: &UploadId, _part: Part, _receipt: &PartReceipt) -> Result<bool> {
+        Ok(true)
+    }
 
     /// Makes the object out of its parts, in the order given. Success means that the store has it, whole.
     ///

@@ -80,6 +80,18 @@ impl PartBody {
         PartBody { progress: None, guard: None, ..self.clone() }
     }
 
+    pub(crate) fn progress(&self) -> Option<&Arc<HighWater>> {
+        self.progress.as_ref()
+    }
+
+    /// The try that [`pieces`](Self::pieces) began has failed, so that it does not count as slow while it waits.
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
+    pub(crate) fn rests(&self) {
+        if let Some(progress) = &self.progress {
+            progress.rests();
+        }
+    }
+
     /// A file is asked `guard` as well before its last piece is handed out.
     pub(crate) fn guarded(mut self, guard: Guard) -> Self {
         self.guard = Some(HiddenGuard(guard));
@@ -117,6 +129,9 @@ impl PartBody {
     pub fn pieces(&self) -> BoxStream<'static, Result<Bytes>> {
         let len = self.len();
         let progress = self.progress.clone();
+        if let Some(progress) = &progress {
+            progress.begins(0);
+        }
         let tell = move |sent: u64| {
             if let Some(progress) = &progress {
                 progress.reached(sent);

@@ -54,6 +54,7 @@ struct Inner {
     endpoint: Option<String>,
     message: String,
     code: Option<String>,
+    part: Option<u32>,
     tries: u32,
     hint: Option<String>,
     retryable: Retryable,
@@ -70,6 +71,7 @@ impl Error {
             endpoint: None,
             message: message.into(),
             code: None,
+            part: None,
             tries: 1,
             hint: None,
             retryable: Retryable::No,
@@ -168,6 +170,18 @@ impl Error {
     pub(crate) fn retryable_later(mut self) -> Self {
         self.0.retryable = Retryable::Later;
         self
+    }
+
+    /// Names the part of an upload that is wrong.
+    #[must_use]
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
+    pub(crate) fn part_is(mut self, number: Option<u32>) -> Self {
+        self.0.part = number;
+        self
+    }
+
+    pub(crate) fn part(&self) -> Option<u32> {
+        self.0.part
     }
 
     #[must_use]

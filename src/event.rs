@@ -1,9 +1,12 @@
 //! What the library tells while it works. It never prints: an [`Observer`] renders these.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::error::Error;
+use crate::straggler::Pace;
 
 /// Something that happened during a transfer.
 #[non_exhaustive]
@@ -100,6 +103,8 @@ struct Mark {
     gone: u64,
     /// How far the current try has come.
     at: u64,
+    /// Where the current try began, and when; `None` while nothing is on its way.
+    current: Option<(u64, Instant)>,
 }
 
 #[allow(dead_code)]
@@ -116,16 +121,38 @@ impl HighWater {
 
     /// Of a range of which the observer was told already: [`Event::Resumed`].
     pub(crate) fn resumed(observer: Arc<dyn Observer>) -> Arc<Self> {
-        HighWater::with(observer, Mark { counted: u64::MAX, gone: u64::MAX, at: 0 })
+        HighWater::with(observer, Mark { counted: u64::MAX, gone: u64::MAX, ..Mark::default() })
     }
 
     fn with(observer: Arc<dyn Observer>, mark: Mark) -> Arc<Self> {
         Arc::new(HighWater { mark: Mutex::new(mark), observer })
     }
 
+    /// A try begins, at this byte of the range.
+    pub(crate) fn begins(&self, from: u64) {
+        let mut mark = self.mark();
+        (mark.at, mark.current) = (from, Some((from, Instant::now())));
+    }
+
+    /// The try has failed; until the next begins nothing is on its way.
+    pub(crate) fn rests(&self) {
+        self.mark().current = None;
+    }
+
+    /// How fast the current try is.
+    pub(crate) fn pace(&self) -> Option<Pace> {
+        let mark = self.mark();
+        let (from, since) = mark.current?;
+        Some(Pace { time: since.elapsed(), bytes: mark.at.saturating_sub(from) })
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The current try has moved `bytes` of the range. No more than before: it is a new try, from the range's start.
     pub(crate) fn reached(&self, bytes: u64) {
-        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mark = self.mark();
         let from = if bytes > mark.at { mark.at } else { 0 };
         let again = bytes.min(mark.gone).saturating_sub(from);
         let moved = bytes.saturating_sub(mark.counted);

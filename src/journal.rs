@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,7 @@ struct State {
     file: File,
     /// Without a record there is nothing to keep.
     is_empty: bool,
+    is_removed: bool,
     synced: Instant,
 }
 
@@ -88,7 +89,7 @@ impl Journal {
                     path,
                     head,
                     observer: runtime.observer.clone(),
-                    state: Mutex::new(State { file, is_empty: true, synced: Instant::now() }),
+                    state: Mutex::new(State { file, is_empty: true, is_removed: false, synced: Instant::now() }),
                     broken: AtomicBool::new(false),
                 };
                 let records = journal.replay();
@@ -104,6 +105,12 @@ impl Journal {
                 None
             }
         }
+    }
+
+    /// [`open`](Self::open) where one was kept before; nothing is made otherwise. May block.
+    pub(crate) fn open_existing(runtime: &RuntimeConfig, subject: &[String]) -> Option<(Journal, Vec<Record>)> {
+        let path = path_of(&directory_of(runtime.state_dir.as_deref()?), subject);
+        path.exists().then(|| Journal::open(runtime, subject))?
     }
 
     fn replay(&mut self) -> Vec<Record> {
@@ -123,13 +130,15 @@ impl Journal {
     /// Forgets everything and begins anew with `first`, which is on the disk when this returns. May block.
     pub(crate) fn restart(&self, first: &Record) {
         self.write(|state| {
+            state.is_empty = true;
             state.file.set_len(0)?;
             state.file.seek(SeekFrom::Start(0))?;
             let mut lines = line_of(&self.head)?;
             lines.extend(line_of(first)?);
             state.file.write_all(&lines)?;
+            state.file.sync_data()?;
             state.is_empty = false;
-            state.file.sync_data()
+            Ok(())
         });
     }
 
@@ -150,14 +159,14 @@ impl Journal {
         self.write(|state| state.file.sync_data());
     }
 
-    /// The transfer is done, or will never go on: nothing is kept. May block.
-    pub(crate) fn remove(self) {
-        self.discard();
-    }
-
-    /// [`remove`](Self::remove), when the last who has it is done with it.
-    pub(crate) fn discard(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_empty = true;
+    /// The transfer is done, or will never go on: nothing is kept, and nothing can be added. May block.
+    pub(crate) fn remove(&self) {
+        let mut state = self.state();
+        if !state.is_removed {
+            state.is_removed = true;
+            // Still locked: nobody else is at it.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     /// Removes the journal of the transfer that `subject` names, unless another process is at it. May block.
@@ -170,10 +179,20 @@ impl Journal {
         }
     }
 
+    /// Whether the next process finds something in it.
+    pub(crate) fn is_kept(&self) -> bool {
+        let state = self.state();
+        !state.is_empty && !state.is_removed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A journal that cannot be written is told of once and is not written any more.
     fn write(&self, work: impl FnOnce(&mut State) -> io::Result<()>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.broken.load(Ordering::Relaxed) {
+        let mut state = self.state();
+        if state.is_removed || self.broken.load(Ordering::Relaxed) {
             return;
         }
         if let Err(error) = work(&mut state) {
@@ -190,7 +209,7 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.is_empty {
+        if state.is_empty && !state.is_removed {
             // Still locked: nobody else is at it.
             let _ = std::fs::remove_file(&self.path);
         }

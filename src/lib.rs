@@ -42,6 +42,7 @@ pub mod plan;
 pub mod retry;
 #[cfg(feature = "s3")]
 pub mod s3;
+mod straggler;
 pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};

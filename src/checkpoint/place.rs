@@ -137,7 +137,7 @@ impl Place {
             }
             if let Some(New { partial, journal }) = self.new.take() {
                 drop(partial);
-                journal.into_iter().for_each(Journal::remove);
+                journal.into_iter().for_each(|journal| journal.remove());
             }
             Ok(())
         });
@@ -192,7 +192,7 @@ impl Drop for Place {
             }
             journal => {
                 drop(partial);
-                journal.into_iter().for_each(Journal::remove);
+                journal.into_iter().for_each(|journal| journal.remove());
             }
         }
     }

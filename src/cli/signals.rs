@@ -82,7 +82,7 @@ impl fmt::Display for Cause {
 impl Cause {
     /// What stderr and the exit code say.
     pub(crate) fn failure(self) -> Failure {
-        let again = "run the same command again: that is safe, and files that are complete are not moved again";
+        let again = "run the same command again: it goes on where this one stopped (a stream begins anew)";
         let (code, kind, message, hint) = match self {
             Cause::Interrupt => (130, "cancelled", "interrupted".to_owned(), again.to_owned()),
             Cause::Terminate => (143, "cancelled", "terminated".to_owned(), again.to_owned()),

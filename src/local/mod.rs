@@ -183,6 +183,12 @@ impl StorageBackend for LocalStorage {
         Ok(PartReceipt { number: part.number, size: body.len(), checksum, etag: checksum.to_string() })
     }
 
+    /// Reads it: after a power cut a partial file may have lost what was written to it.
+    async fn has_part(&self, path: &str, upload: &UploadId, part: Part, receipt: &PartReceipt) -> Result<bool> {
+        let (place, upload, receipt) = (self.place(path)?, upload.clone(), receipt.clone());
+        blocking(move || partial::holds(&place, &upload, part.offset, &receipt)).await
+    }
+
     async fn complete(
         &self,
         path: &str,

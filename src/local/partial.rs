@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::note::Note;
 use super::object;
 use super::place::{Place, is_missing};
-use crate::backend::{Precondition, Stored, UploadId, WriteOptions};
+use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
+use crate::body::checksum_of;
 use crate::checksum::Crc64;
 use crate::disk::{Claim, Directory, is_partial};
 use crate::error::{Error, ErrorKind, Result};
@@ -141,7 +142,11 @@ impl Drop for Partial {
 impl Staging {
     /// The partial file of an upload that was begun. As long as it is open, everybody can see that it is in use.
     pub(super) fn open(place: &Place, upload: &UploadId) -> Result<Self> {
-        let gone = || place.error(ErrorKind::NotFound, "write", "this upload was completed or given up already");
+        let gone = || {
+            place
+                .error(ErrorKind::NotFound, "write", "this upload was completed or given up already")
+                .code_is("NoSuchUpload")
+        };
         let name = name_of_upload(place, upload)?;
         if !place.directories("write", false)? {
             return Err(gone());
@@ -210,6 +215,25 @@ impl Staging {
         })?;
         place.sync_directories().map_err(failed)?;
         Ok(Stored { size, etag: Some(object::etag(&metadata)), checksum: noted.then_some(checksum) })
+    }
+}
+
+/// Whether the partial file of an upload has these bytes at `offset`.
+pub(super) fn holds(place: &Place, upload: &UploadId, offset: u64, receipt: &PartReceipt) -> Result<bool> {
+    let name = name_of_upload(place, upload)?;
+    if !place.directories("write", false)? {
+        return Ok(false);
+    }
+    let file = match place.open_directory().and_then(|directory| directory.open_file(OsStr::new(name))) {
+        Ok(file) => file,
+        Err(error) if is_missing(&error) => return Ok(false),
+        Err(error) => return Err(place.failed("write", error)),
+    };
+    match checksum_of(&file, &place.key, offset, receipt.size) {
+        Ok(checksum) => Ok(checksum == receipt.checksum),
+        // It ends before the part does.
+        Err(error) if error.kind() == ErrorKind::Integrity => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -98,15 +98,18 @@ async fn settle(
 ) -> Result<Stored> {
     let was_taken = is_taken(&failure, precondition);
     let is_gone = failure.code() == "NoSuchUpload";
+    let is_conflict = failure.code() == "ConditionalRequestConflict";
     if matches!(failure.code(), "BadDigest" | "XAmzContentChecksumMismatch") {
         // The parts that the server has do not add up to the whole; sending the same list again changes nothing.
         return Err(failure.error.not_retryable());
     }
-    if !(failure.maybe_done || was_taken || is_gone) {
+    if !(failure.maybe_done || was_taken || is_gone || is_conflict) {
         return Err(failure.error);
     }
     match look(client, expected, None, &client.runtime).await {
         Ok(Found::Ours(stored)) => Ok(stored),
+        // Only a new upload can follow: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+        _ if is_conflict => Err(failure.error.not_retryable()),
         Ok(Found::Other) if was_taken => Err(taken()),
         Ok(Found::Nothing) if was_taken && matches!(precondition, Precondition::Match(_)) => Err(taken()),
         Ok(Found::Nothing) if was_taken => Err(failure.error.retryable(None)),

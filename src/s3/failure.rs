@@ -72,6 +72,8 @@ pub(super) struct Details {
     pub(super) message: Option<String>,
     /// The region that the bucket is in, where the server tells.
     pub(super) region: Option<String>,
+    /// The part that is wrong, where the server tells.
+    pub(super) part: Option<u32>,
     pub(super) is_html: bool,
     /// A TLS server was spoken to in plain HTTP.
     pub(super) wants_tls: bool,
@@ -87,6 +89,7 @@ impl Details {
             code: code.filter(|code| !code.is_empty()),
             message: text("Message").filter(|message| !message.is_empty()),
             region: header(&answer.headers, "x-amz-bucket-region").map(one_line).or_else(|| text("Region")),
+            part: text("PartNumber").and_then(|number| number.parse().ok()),
             is_html: root.is_none() && looks_like_html(answer),
             wants_tls: root.is_none() && answer.status == StatusCode::BAD_REQUEST && asks_for_tls(answer),
         }
@@ -165,7 +168,7 @@ pub(super) fn explain(answer: &Answer, details: &Details, asked: Asked<'_>) -> F
         None => by_status(status, details, asked),
     };
     let error = match details.code.as_deref().or(code_of(status)) {
-        Some(code) => error.code_is(code),
+        Some(code) => error.code_is(code).part_is(details.part),
         None => error,
     };
     let again = throttled || broken || may_pass(code);

@@ -80,7 +80,7 @@ pub(super) async fn put_part(
     let receipt = |etag: String| PartReceipt { number: part.number, size: body.len(), checksum: body.checksum(), etag };
     client
         .call(&action, path, || async move {
-            let answer = client.exchange_checked(checked).await?;
+            let answer = client.exchange_checked(checked).await.inspect_err(|_| body.rests())?;
             if answer::checksum(&answer.headers).is_some_and(|theirs| theirs != body.checksum()) {
                 return Err(differs());
             }

@@ -189,7 +189,7 @@ impl Drop for Landing {
             // Removed here.
             (journal, _) => {
                 if let Some(journal) = journal {
-                    journal.discard();
+                    journal.remove();
                 }
             }
         }

@@ -4,8 +4,10 @@ mod download;
 mod existing;
 #[allow(dead_code)]
 mod held;
+mod kept;
 mod landing;
 mod range;
+mod resumable;
 mod source;
 mod stream;
 mod upload;
@@ -21,6 +23,7 @@ use crate::backend::StorageBackend;
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::straggler::Race;
 
 pub(crate) use download::Expected;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
@@ -36,6 +39,7 @@ pub(crate) use upload::threads;
 pub struct Transfer {
     store: Arc<dyn StorageBackend>,
     slots: Arc<Semaphore>,
+    race: Arc<Race>,
     cancel: CancellationToken,
 }
 
@@ -44,7 +48,7 @@ impl Transfer {
     pub fn new(store: Arc<dyn StorageBackend>) -> Self {
         let slots = Arc::new(Semaphore::new(store.runtime().in_flight()));
         let cancel = store.runtime().cancel.clone();
-        Transfer { store, slots, cancel }
+        Transfer { store, slots, race: Arc::default(), cancel }
     }
 
     /// The store.

@@ -59,6 +59,11 @@ impl SourceFile {
         .await
     }
 
+    /// Where it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fails if the file is no longer the one that was opened.
     pub(crate) async fn check_unchanged(&self) -> Result<()> {
         let guard = self.guard();

@@ -61,8 +61,9 @@ impl Transfer {
                     async move { Ok(pieces.next().await?.map(|part| (part, pieces))) }.boxed()
                 });
                 let parts = stream::once(async { Ok(first) }).chain(rest).map_ok(|part| async { Ok(part) }.boxed());
-                let job = Job { key, options: &options, slots: &self.slots, cancel: &self.cancel };
-                multipart::upload(store, job, parts.boxed(), std::future::ready(Ok(())).boxed()).await?
+                let Transfer { slots, race, cancel, .. } = self;
+                let job = Job { key, options: &options, slots, race, cancel };
+                multipart::upload(store, job, parts.boxed()).await?
             }
         };
         self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use futures::{FutureExt, StreamExt, stream};
-
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::key;
-use crate::multipart::{self, Job};
+use crate::multipart;
 use crate::plan::Plan;
 
 use super::existing::{object_at, refuse_directory};
-use super::{Held, Overwrite, Put, SendOptions, SentFile, SourceFile, Transfer};
+use super::kept::Kept;
+use super::resumable::{self, Done};
+use super::{Overwrite, Put, SendOptions, SentFile, SourceFile, Transfer};
 
 impl Transfer {
     /// Puts one regular file. Each part is read twice, once for its checksum and once to be sent, and never held whole.
@@ -29,24 +29,36 @@ impl Transfer {
         let source = SourceFile::open(source).await?;
         let store = &**self.store();
         let existing = object_at(store, key).await?;
-        if existing.is_some() && overwrite == Overwrite::Refuse {
+        let options = SendOptions { precondition: precondition(overwrite), ..SendOptions::default() };
+        if let Some(there) = existing.as_ref().filter(|_| overwrite == Overwrite::Refuse)
+            && !self.was_ours(&source, key, there, &options).await
+        {
             return Err(exists(key));
         }
         self.tell(&Event::Planned { files: 1, bytes: source.size });
-        if let Some(put) = self.already_there(&source, key, existing.as_ref()).await? {
+        if let Some(put) = self.already_there(&source, key, existing.as_ref(), &options).await? {
             return Ok(put);
         }
+        if existing.is_some() && overwrite == Overwrite::Refuse {
+            return Err(exists(key));
+        }
         refuse_directory(store, key).await?;
-        let options = SendOptions { precondition: precondition(overwrite), ..SendOptions::default() };
         Ok(self.send(&source, key, &options).await?.put)
     }
 
-    /// What a put would answer if the store has the content already.
+    /// Whether an earlier run of the same put made the object, and ended before it could tell.
+    async fn was_ours(&self, source: &SourceFile, key: &str, there: &ObjectMeta, options: &SendOptions<'_>) -> bool {
+        let (_, before) = Kept::open(&**self.store(), source.path(), key, options.log, false).await;
+        before.upload.is_some_and(|upload| there.token == Some(upload.token))
+    }
+
+    /// What a put would answer if the store has the content already. What an earlier run left of it is given up.
     pub(crate) async fn already_there(
         &self,
         source: &SourceFile,
         key: &str,
         existing: Option<&ObjectMeta>,
+        options: &SendOptions<'_>,
     ) -> Result<Option<Put>> {
         let Some(there) = existing.filter(|there| there.size == source.size) else { return Ok(None) };
         let ObjectMeta { size, checksum: theirs, etag, .. } = there;
@@ -59,6 +71,7 @@ impl Transfer {
         if theirs.is_some_and(|theirs| theirs != ours) {
             return Ok(None);
         }
+        self.forget_upload(source, key, options).await;
         self.tell(&Event::FileDone { key, bytes: source.size, moved: false });
         Ok(Some(Put {
             size: *size,
@@ -76,13 +89,16 @@ impl Transfer {
     /// [`ErrorKind::Exists`] when the precondition does not hold.
     pub(crate) async fn send(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) -> Result<SentFile> {
         let plan = self.plan_for(source.size).map_err(|error| error.action("put").on(key))?;
-        let write = WriteOptions { precondition: options.precondition.clone(), ..WriteOptions::replace() };
-        let (sent, held) = match plan.parts() {
-            1 if !options.hold => (self.send_whole(source, key, &write).await?, None),
-            _ => self.send_parts(source, plan, key, &write, options.hold).await?,
+        let done = if plan.parts() == 1 && !options.hold {
+            let write = WriteOptions { precondition: options.precondition.clone(), ..WriteOptions::replace() };
+            let sent = self.send_whole(source, key, &write).await?;
+            self.forget_upload(source, key, options).await;
+            Done { sent, part_size: plan.part_size(), held: None }
+        } else {
+            resumable::send(self, source, key, plan, options).await?
         };
-        self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });
-        Ok(SentFile { put: sent.into_put(plan.part_size()), held })
+        self.tell(&Event::FileDone { key, bytes: done.sent.size, moved: true });
+        Ok(SentFile { put: done.sent.into_put(done.part_size), held: done.held })
     }
 
     async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
@@ -95,31 +111,6 @@ impl Transfer {
             multipart::put_whole(&**self.store(), key, &body, options).await
         };
         self.unless_given_up("put", key, sending).await
-    }
-
-    async fn send_parts(
-        &self,
-        source: &SourceFile,
-        plan: Plan,
-        key: &str,
-        options: &WriteOptions,
-        hold: bool,
-    ) -> Result<(multipart::Sent, Option<Held>)> {
-        let parts = plan.ranges().map(|(part, range)| {
-            let body = self.part_body(source, range.start, range.end - range.start);
-            Ok(async move { Ok((part, body.await?)) }.boxed())
-        });
-        let (store, parts, unchanged) =
-            (&**self.store(), stream::iter(parts).boxed(), source.check_unchanged().boxed());
-        let job = Job { key, options, slots: &self.slots, cancel: &self.cancel };
-        if !hold {
-            return Ok((multipart::upload(store, job, parts, unchanged).await?, None));
-        }
-        let (upload, receipts) = multipart::hold(store, job, parts, unchanged).await?;
-        let (size, checksum) = multipart::review(&receipts)?;
-        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
-        let sent = multipart::Sent { size, checksum, parts, etag: None };
-        Ok((sent, Some(Held::new(upload, &options.token, receipts))))
     }
 
     async fn part_body(&self, source: &SourceFile, offset: u64, len: u64) -> Result<PartBody> {

@@ -1,20 +1,25 @@
-//! One object through the multipart calls of a store: parts in flight, receipts in order, completed or aborted.
+//! One object through the multipart calls of a store: parts in flight, receipts in order, completed or given up.
+
+mod complete;
+mod send;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions};
+use crate::backend::{StorageBackend, UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::checksum::Crc64;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::plan;
+use crate::straggler::Race;
+
+pub(crate) use complete::{complete, review};
+pub(crate) use send::{Parts, Unwatched, Watch, send_parts};
 
 /// How long a failed transfer may still take to give its upload up, which may be while the server is overloaded.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,70 +33,32 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a WriteOptions,
     /// Requests in flight over all objects.
     pub(crate) slots: &'a Semaphore,
+    /// What the parts are compared with.
+    pub(crate) race: &'a Race,
     /// Gives this object up.
     pub(crate) cancel: &'a CancellationToken,
 }
 
-/// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
-pub(crate) type Parts<'a> = BoxStream<'a, Result<BoxFuture<'a, Result<(Part, PartBody)>>>>;
+/// An object that was sent and confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) size: u64,
+    pub(crate) checksum: Crc64,
+    pub(crate) parts: Vec<Crc64>,
+    pub(crate) etag: Option<String>,
+}
 
 /// Sends the parts that `parts` yields, at most `slots` at once, and makes the object out of them.
-/// Each item is a future, so that a part is read and summed only when its turn comes. `unchanged` is asked when all
-/// parts are there and nothing is committed yet. On failure, or when `cancel` fires, the upload is aborted.
-pub(crate) async fn upload<B: StorageBackend + ?Sized>(
-    store: &B,
-    job: Job<'_>,
-    parts: Parts<'_>,
-    unchanged: BoxFuture<'_, Result<()>>,
-) -> Result<Sent> {
-    let Job { options, .. } = job;
-    begun(store, job, parts, unchanged, async |upload, receipts| {
-        let stored = complete(store, job.key, &upload, &receipts, options).await?;
-        let (size, checksum) = review(&receipts)?;
-        let parts = receipts.iter().map(|receipt| receipt.checksum).collect();
-        Ok(Sent { size, checksum, parts, etag: stored.etag })
-    })
-    .await
-}
-
-/// [`upload`] without its end: the upload and its receipts, in order.
-pub(crate) async fn hold<B: StorageBackend + ?Sized>(
-    store: &B,
-    job: Job<'_>,
-    parts: Parts<'_>,
-    unchanged: BoxFuture<'_, Result<()>>,
-) -> Result<(UploadId, Vec<PartReceipt>)> {
-    begun(store, job, parts, unchanged, async |upload, receipts| Ok((upload, receipts))).await
-}
-
-/// Makes the object out of all its parts, which are reviewed first.
-pub(crate) async fn complete<B: StorageBackend + ?Sized>(
-    store: &B,
-    key: &str,
-    upload: &UploadId,
-    receipts: &[PartReceipt],
-    options: &WriteOptions,
-) -> Result<Stored> {
-    let (size, checksum) = review(receipts)?;
-    let stored = store.complete(key, upload, receipts, options).await?;
-    confirm(key, size, checksum, &stored)?;
-    Ok(stored)
-}
-
-async fn begun<B: StorageBackend + ?Sized, T>(
-    store: &B,
-    job: Job<'_>,
-    parts: Parts<'_>,
-    unchanged: BoxFuture<'_, Result<()>>,
-    end: impl AsyncFnOnce(UploadId, Vec<PartReceipt>) -> Result<T>,
-) -> Result<T> {
-    let Job { key, cancel, .. } = job;
+/// Each item is a future, so that a part is read and summed only when its turn comes. On failure, or when `cancel`
+/// fires, the upload is aborted: its parts cannot be had again.
+pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, parts: Parts<'_>) -> Result<Sent> {
+    let Job { key, options, cancel, .. } = job;
     let upload = begin(store, job).await?;
     let sending = async {
-        let mut receipts = send_parts(store, job, &upload, parts).await?;
-        unchanged.await?;
+        let mut receipts = send_parts(store, job, &upload, &Unwatched, parts).await?;
         receipts.sort_by_key(|receipt| receipt.number);
-        end(upload.clone(), receipts).await
+        let stored = complete(store, key, &upload, &receipts, options).await?;
+        Ok(Sent { etag: stored.etag, ..review(&receipts)? })
     };
     let outcome = tokio::select! {
         biased;
@@ -99,30 +66,32 @@ async fn begun<B: StorageBackend + ?Sized, T>(
         () = cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
     };
     if outcome.is_err() {
-        give_up(store, job, &upload).await;
+        give_up(store, key, &upload).await;
     }
     outcome
 }
 
-/// Aborts the upload. Where that fails, somebody should know: its parts cost money until a lifecycle rule ends them.
-async fn give_up<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, upload: &UploadId) {
+/// Aborts the upload; true where it is gone. Otherwise somebody should know: its parts cost money until a lifecycle rule
+/// ends them.
+pub(crate) async fn give_up<B: StorageBackend + ?Sized>(store: &B, key: &str, upload: &UploadId) -> bool {
     let soon = async {
         store.runtime().cancel.cancelled().await;
         tokio::time::sleep(ABORT_TIMEOUT_WHEN_CANCELLED).await;
     };
     let aborted = tokio::select! {
-        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(job.key, upload)) => matches!(aborted, Ok(Ok(()))),
+        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, upload)) => matches!(aborted, Ok(Ok(()))),
         () = soon => false,
     };
     if !aborted {
-        let message = format!("the unfinished upload of '{}' could not be aborted and stays in the store", job.key);
+        let message = format!("the unfinished upload of '{key}' could not be aborted and stays in the store");
         store.runtime().observer.event(&Event::Warning { message: &message });
     }
+    aborted
 }
 
 /// Begins the upload. Where that is given up meanwhile, the answer is awaited a little longer: an upload whose id nobody
 /// has learnt could never be aborted.
-async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<UploadId> {
+pub(crate) async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<UploadId> {
     let beginning = store.begin(job.key, job.options);
     tokio::pin!(beginning);
     tokio::select! {
@@ -138,45 +107,6 @@ async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<Up
     Err(Error::cancelled().action("put").on(job.key))
 }
 
-async fn send_parts<B: StorageBackend + ?Sized>(
-    store: &B,
-    job: Job<'_>,
-    upload: &UploadId,
-    mut parts: Parts<'_>,
-) -> Result<Vec<PartReceipt>> {
-    let (mut receipts, mut flying, mut ended) = (Vec::new(), FuturesUnordered::new(), false);
-    loop {
-        tokio::select! {
-            Some(receipt) = flying.next() => receipts.push(receipt?),
-            part = parts.next(), if !ended && flying.len() < store.runtime().in_flight() => match part {
-                Some(part) => flying.push(send_part(store, job, upload, part?)),
-                None => ended = true,
-            },
-            else => return Ok(receipts),
-        }
-    }
-}
-
-async fn send_part<B: StorageBackend + ?Sized>(
-    store: &B,
-    job: Job<'_>,
-    upload: &UploadId,
-    part: BoxFuture<'_, Result<(Part, PartBody)>>,
-) -> Result<PartReceipt> {
-    let _slot = job.slots.acquire().await.map_err(|_| Error::cancelled())?;
-    let (part, body) = part.await?;
-    store.put_part(job.key, upload, part, &body).await
-}
-
-/// An object that was sent and confirmed.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    pub(crate) size: u64,
-    pub(crate) checksum: Crc64,
-    pub(crate) parts: Vec<Crc64>,
-    pub(crate) etag: Option<String>,
-}
-
 /// One object in one request.
 pub(crate) async fn put_whole<B: StorageBackend + ?Sized>(
     store: &B,
@@ -185,7 +115,7 @@ pub(crate) async fn put_whole<B: StorageBackend + ?Sized>(
     options: &WriteOptions,
 ) -> Result<Sent> {
     let stored = store.put(key, body, options).await?;
-    confirm(key, body.len(), body.checksum(), &stored)?;
+    complete::confirm(key, body.len(), body.checksum(), &stored)?;
     Ok(Sent { size: body.len(), checksum: body.checksum(), parts: vec![body.checksum()], etag: stored.etag })
 }
 
@@ -204,40 +134,9 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
         let bytes = data.slice(plan::as_indices(&range));
         Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) }.boxed())
     });
-    let job = Job { key, options: &options, slots: &slots, cancel: &runtime.cancel };
-    Ok(upload(store, job, parts.boxed(), std::future::ready(Ok(())).boxed()).await?.size)
-}
-
-/// The receipts cover the object without gap: size and checksum of the whole.
-pub(crate) fn review(receipts: &[PartReceipt]) -> Result<(u64, Crc64)> {
-    let mut whole = (0, Crc64::EMPTY);
-    for (receipt, expected) in receipts.iter().zip(1u32..) {
-        if receipt.number != expected {
-            return Err(Error::new(
-                ErrorKind::Other,
-                format!("part {expected} has no receipt; the upload is given up"),
-            ));
-        }
-        whole = (whole.0 + receipt.size, whole.1.combine(receipt.checksum, receipt.size));
-    }
-    Ok(whole)
-}
-
-/// What the store says it has is what was sent.
-fn confirm(key: &str, size: u64, checksum: Crc64, stored: &Stored) -> Result<()> {
-    if stored.size == size && stored.checksum.is_none_or(|theirs| theirs == checksum) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Integrity,
-        format!(
-            "the store holds {} bytes with checksum {:?}, sent were {size} bytes with {checksum:?}",
-            stored.size, stored.checksum
-        ),
-    )
-    .action("put")
-    .on(key)
-    .hint_is("the object is not what was sent: run the same command again, and have the store checked"))
+    let race = Race::default();
+    let job = Job { key, options: &options, slots: &slots, race: &race, cancel: &runtime.cancel };
+    Ok(upload(store, job, parts.boxed()).await?.size)
 }
 
 #[cfg(test)]
@@ -249,8 +148,9 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::backend::{Capabilities, ListPage, ObjectBody, ObjectMeta};
+    use crate::backend::{Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, Stored};
     use crate::config::RuntimeConfig;
+    use crate::error::ErrorKind;
 
     /// Answers a begin only when it is told to.
     #[derive(Debug, Default)]
@@ -315,8 +215,9 @@ mod tests {
     async fn an_upload_that_began_while_it_was_given_up_is_aborted() {
         let store = SlowToBegin::default();
         let (options, slots, cancel) = (WriteOptions::replace(), Semaphore::new(1), CancellationToken::new());
-        let job = Job { key: "k", options: &options, slots: &slots, cancel: &cancel };
-        let uploading = upload(&store, job, stream::empty().boxed(), std::future::ready(Ok(())).boxed());
+        let race = Race::default();
+        let job = Job { key: "k", options: &options, slots: &slots, race: &race, cancel: &cancel };
+        let uploading = upload(&store, job, stream::empty().boxed());
         let giving_up = async {
             store.asked.notified().await;
             cancel.cancel();

@@ -1,0 +1,87 @@
+//! Parts in flight: as many at once as there are slots, their receipts as they come.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, FuturesUnordered};
+
+use super::Job;
+use crate::backend::{Part, PartReceipt, StorageBackend, UploadId};
+use crate::body::PartBody;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+
+/// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
+pub(crate) type Parts<'a> = BoxStream<'a, Result<BoxFuture<'a, Result<(Part, PartBody)>>>>;
+
+/// Told of each part before its first byte goes, and when the store has it.
+#[async_trait]
+pub(crate) trait Watch: Sync {
+    async fn started(&self, part: u32);
+    async fn done(&self, receipt: &PartReceipt);
+}
+
+/// Takes no notice.
+pub(crate) struct Unwatched;
+
+#[async_trait]
+impl Watch for Unwatched {
+    async fn started(&self, _: u32) {}
+    async fn done(&self, _: &PartReceipt) {}
+}
+
+/// Sends the parts that `parts` yields; the receipts in order of their arrival.
+pub(crate) async fn send_parts<B: StorageBackend + ?Sized>(
+    store: &B,
+    job: Job<'_>,
+    upload: &UploadId,
+    watch: &dyn Watch,
+    mut parts: Parts<'_>,
+) -> Result<Vec<PartReceipt>> {
+    let (mut receipts, mut flying, mut ended) = (Vec::new(), FuturesUnordered::new(), false);
+    loop {
+        tokio::select! {
+            Some(receipt) = flying.next() => receipts.push(receipt?),
+            part = parts.next(), if !ended && flying.len() < store.runtime().in_flight() => match part {
+                Some(part) => flying.push(send_part(store, job, upload, watch, part?)),
+                None => ended = true,
+            },
+            else => return Ok(receipts),
+        }
+    }
+}
+
+async fn send_part<B: StorageBackend + ?Sized>(
+    store: &B,
+    job: Job<'_>,
+    upload: &UploadId,
+    watch: &dyn Watch,
+    part: BoxFuture<'_, Result<(Part, PartBody)>>,
+) -> Result<PartReceipt> {
+    let slot = job.slots.acquire().await.map_err(|_| Error::cancelled())?;
+    let (part, body) = part.await?;
+    watch.started(part.number).await;
+    let receipt = match body.progress() {
+        Some(mark) => {
+            let told = || tell_of_straggler(store, job.key, part);
+            job.race.run(mark, told, || store.put_part(job.key, upload, part, &body)).await?
+        }
+        None => store.put_part(job.key, upload, part, &body).await?,
+    };
+    drop(slot);
+    watch.done(&receipt).await;
+    Ok(receipt)
+}
+
+fn tell_of_straggler<B: StorageBackend + ?Sized>(store: &B, key: &str, part: Part) {
+    let error = Error::new(ErrorKind::Unavailable, "its connection is far slower than the others");
+    let action = format!("send part {} of", part.number);
+    let error = error.action(action.as_str()).on(key).at(store.endpoint());
+    store.runtime().observer.event(&Event::Retrying {
+        action: &action,
+        key,
+        tries: 1,
+        delay: std::time::Duration::ZERO,
+        error: &error,
+    });
+}

@@ -1,0 +1,341 @@
+//! A file into the store in parts, over as many processes as it takes: goes on with what an earlier one has sent, and
+//! leaves its own upload to the next where it cannot finish it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+
+use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
+use crate::body::{self, PartBody, blocking};
+use crate::config::PartSize;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, HighWater};
+use crate::multipart::{self, Job, Sent};
+use crate::plan::Plan;
+
+use super::existing::object_at;
+use super::held::{Earlier, Held, SendOptions};
+use super::kept::{Before, Kept};
+use super::upload::threads;
+use super::{SourceFile, Transfer};
+
+/// How often an upload starts over because the store has forgotten it.
+const FORGOTTEN_AT_MOST: u32 = 1;
+/// How often it starts over because another writer was at the same object.
+const CONFLICTS_AT_MOST: u32 = 3;
+/// How often parts that the store does not have after all are sent again.
+const REPAIRS_AT_MOST: u32 = 2;
+
+/// A file on its way.
+pub(super) struct Resumable<'a> {
+    transfer: &'a Transfer,
+    source: &'a SourceFile,
+    key: &'a str,
+    options: &'a SendOptions<'a>,
+    plan: Plan,
+    kept: Kept<'a>,
+    /// Of each part, over all uploads: a part that goes again in another counts once.
+    marks: Vec<Arc<HighWater>>,
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) sent: Sent,
+    pub(super) part_size: u64,
+    pub(super) held: Option<Held>,
+}
+
+/// One upload.
+#[derive(Debug, Default)]
+struct Session {
+    upload: UploadId,
+    token: String,
+    receipts: BTreeMap<u32, PartReceipt>,
+    /// What an earlier process sent, as it was kept.
+    unchecked: Vec<PartReceipt>,
+    /// Parts of an earlier process that count.
+    resumed: BTreeSet<u32>,
+    is_new: bool,
+}
+
+/// How often it had to start.
+#[derive(Debug, Default)]
+struct Starts {
+    tokens: Vec<String>,
+    forgotten: u32,
+    conflicts: u32,
+}
+
+/// Sends `source`, cut by `plan` unless an earlier upload was cut in another way.
+pub(super) async fn send(
+    transfer: &Transfer,
+    source: &SourceFile,
+    key: &str,
+    plan: Plan,
+    options: &SendOptions<'_>,
+) -> Result<Done> {
+    let store = &**transfer.store();
+    let (kept, before) = Kept::open(store, source.path(), key, options.log, true).await;
+    let (plan, earlier) = transfer.to_go_on_with(plan, key, &before).await;
+    let observer = &store.runtime().observer;
+    let went = |number: u32| before.went(number) && earlier.is_some();
+    let marks = plan.ranges().map(|(part, _)| match went(part.number) {
+        true => HighWater::begun_before(observer.clone()),
+        false => HighWater::new(observer.clone()),
+    });
+    let marks = marks.collect();
+    let session = earlier.map(|earlier| {
+        kept.goes_on();
+        Session { upload: earlier.upload, token: earlier.token, unchecked: earlier.parts, ..Session::default() }
+    });
+    Resumable { transfer, source, key, options, plan, kept, marks }.run(session).await
+}
+
+impl Transfer {
+    /// The upload that can go on, with its plan. What cannot is given up.
+    async fn to_go_on_with(&self, plan: Plan, key: &str, before: &Before) -> (Plan, Option<Earlier>) {
+        let store = &**self.store();
+        if let Some(stale) = &before.stale {
+            multipart::give_up(store, key, stale).await;
+        }
+        let Some(earlier) = &before.upload else { return (plan, None) };
+        let (runtime, limits) = (store.runtime(), store.capabilities());
+        let is_as_wanted = match runtime.part_size {
+            PartSize::Auto => limits.part_size.contains(&earlier.part_size),
+            PartSize::Fixed(bytes) => bytes == earlier.part_size,
+        };
+        let theirs = Plan::new(plan.size(), PartSize::Fixed(earlier.part_size), &limits);
+        match theirs {
+            Ok(theirs) if runtime.resume && is_as_wanted && earlier.size == plan.size() => {
+                (theirs, Some(earlier.clone()))
+            }
+            _ => {
+                multipart::give_up(store, key, &earlier.upload).await;
+                (plan, None)
+            }
+        }
+    }
+
+    /// Gives up what an earlier process left of a put of `source` that needs it no more.
+    pub(super) async fn forget_upload(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) {
+        let store = &**self.store();
+        let (kept, before) = Kept::open(store, source.path(), key, options.log, false).await;
+        let Some(earlier) = before.upload else { return };
+        let mut are_gone = true;
+        for upload in [earlier.upload].into_iter().chain(before.stale) {
+            are_gone &= multipart::give_up(store, key, &upload).await;
+        }
+        if are_gone {
+            kept.ended().await;
+        }
+    }
+}
+
+impl Resumable<'_> {
+    /// Through as many uploads as it takes.
+    async fn run(mut self, first: Option<Session>) -> Result<Done> {
+        let (mut next, mut starts) = (first, Starts::default());
+        loop {
+            let mut session = match next.take() {
+                Some(session) => session,
+                None => self.begin().await?,
+            };
+            starts.tokens.push(session.token.clone());
+            let cancel = &self.transfer.cancel.clone();
+            let outcome = tokio::select! {
+                biased;
+                outcome = self.attempt(&mut session) => outcome,
+                () = cancel.cancelled() => Err(Error::cancelled().action("put").on(self.key)),
+            };
+            match outcome {
+                Ok(done) if self.options.hold => {
+                    self.kept.flush().await;
+                    return Ok(done);
+                }
+                Ok(done) => {
+                    self.kept.ended().await;
+                    return Ok(done);
+                }
+                Err(error) => {
+                    if let Some(done) = self.after(error, &session, &mut starts).await? {
+                        self.kept.ended().await;
+                        return Ok(done);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a failure of an upload means: it is done all the same, nothing but a new upload helps (`None`), or the end.
+    async fn after(&self, error: Error, session: &Session, starts: &mut Starts) -> Result<Option<Done>> {
+        let is_forgotten = error.code() == Some("NoSuchUpload") && starts.forgotten < FORGOTTEN_AT_MOST;
+        let is_conflict = error.code() == Some("ConditionalRequestConflict") && starts.conflicts < CONFLICTS_AT_MOST;
+        if (is_forgotten || (error.kind() == ErrorKind::Exists && starts.tokens.len() > 1))
+            && let Some(done) = self.done_before(&starts.tokens).await
+        {
+            return Ok(Some(done));
+        }
+        if is_forgotten {
+            starts.forgotten += 1;
+            let message = format!("the store has forgotten the unfinished upload of '{}': it starts over", self.key);
+            self.transfer.tell(&Event::Warning { message: &message });
+        } else if is_conflict {
+            starts.conflicts += 1;
+            self.tell_again("put", starts.conflicts, &error);
+            multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
+        } else {
+            self.leave(session, &error).await;
+            return Err(error);
+        }
+        Ok(None)
+    }
+
+    /// Leaves the upload to the next process, or gives it up where that could do nothing with it.
+    async fn leave(&self, session: &Session, error: &Error) {
+        use ErrorKind::{Cancelled, Denied, LocalIo, Other, Unavailable};
+        if matches!(error.kind(), Cancelled | Unavailable | Denied | LocalIo | Other) && self.kept.is_kept() {
+            self.kept.flush().await;
+        } else if multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await {
+            self.kept.ended().await;
+        }
+    }
+
+    async fn begin(&self) -> Result<Session> {
+        let write = WriteOptions { precondition: self.options.precondition.clone(), ..WriteOptions::replace() };
+        let upload = multipart::begin(&**self.transfer.store(), self.job(&write)).await?;
+        Ok(Session { upload, token: write.token, is_new: true, ..Session::default() })
+    }
+
+    fn job<'b>(&'b self, options: &'b WriteOptions) -> Job<'b> {
+        let Transfer { slots, race, cancel, .. } = self.transfer;
+        Job { key: self.key, options, slots, race, cancel }
+    }
+
+    fn write_options(&self, session: &Session) -> WriteOptions {
+        WriteOptions { precondition: self.options.precondition.clone(), token: session.token.clone() }
+    }
+
+    async fn attempt(&mut self, session: &mut Session) -> Result<Done> {
+        let part_size = self.plan.part_size();
+        if session.is_new {
+            let (upload, token) = (session.upload.clone(), session.token.clone());
+            let upload = Earlier { upload, token, size: self.plan.size(), part_size, parts: Vec::new() };
+            self.kept.begun(&upload).await?;
+        }
+        self.check(session).await?;
+        self.send_missing(session).await?;
+        if self.options.hold {
+            let receipts = session.receipts();
+            let sent = multipart::review(&receipts)?;
+            let held = Held::new(session.upload.clone(), &session.token, receipts);
+            return Ok(Done { sent, part_size, held: Some(held) });
+        }
+        let sent = self.complete(session).await?;
+        Ok(Done { sent, part_size, held: None })
+    }
+
+    /// What an earlier process sent counts where it still is what the source and the store have.
+    async fn check(&mut self, session: &mut Session) -> Result<()> {
+        let store = &**self.transfer.store();
+        // The last word on a part counts.
+        let told: BTreeMap<u32, PartReceipt> =
+            session.unchecked.drain(..).map(|receipt| (receipt.number, receipt)).collect();
+        let (upload, key) = (&session.upload, self.key);
+        let checks = self.plan.ranges().filter_map(|(part, range)| {
+            let receipt = told.get(&part.number).filter(|receipt| receipt.size == range.end - range.start)?.clone();
+            let (file, name) = (self.source.file.clone(), self.source.name.clone());
+            let check = async move {
+                let sum = blocking(move || body::checksum_of(&file, &name, range.start, receipt.size)).await?;
+                let is_same = sum == receipt.checksum && store.has_part(key, upload, part, &receipt).await?;
+                Ok::<_, Error>(is_same.then_some(receipt))
+            };
+            Some(check.boxed())
+        });
+        let checked: Vec<Option<PartReceipt>> = stream::iter(checks).buffer_unordered(threads()).try_collect().await?;
+        let same: BTreeMap<u32, PartReceipt> =
+            checked.into_iter().flatten().map(|receipt| (receipt.number, receipt)).collect();
+        let bytes: u64 = same.values().map(|receipt| receipt.size).sum();
+        if bytes > 0 {
+            self.transfer.tell(&Event::Resumed { key: self.key, bytes });
+        }
+        for number in same.keys() {
+            let observer = store.runtime().observer.clone();
+            self.marks[*number as usize - 1] = HighWater::resumed(observer);
+        }
+        session.resumed = same.keys().copied().collect();
+        session.receipts = same;
+        Ok(())
+    }
+
+    async fn send_missing(&self, session: &mut Session) -> Result<()> {
+        let write = self.write_options(session);
+        let receipts = &session.receipts;
+        let missing = self.plan.ranges().filter(|(part, _)| !receipts.contains_key(&part.number));
+        let parts = missing.map(|(part, range)| {
+            let (file, name) = (self.source.file.clone(), self.source.name.clone());
+            let mark = self.marks[part.number as usize - 1].clone();
+            let body = PartBody::from_file(file, name, range.start, range.end - range.start);
+            Ok(async move { Ok::<(Part, _), _>((part, body.await?.with_progress(mark))) }.boxed())
+        });
+        let (store, parts) = (&**self.transfer.store(), stream::iter(parts).boxed());
+        let sent = multipart::send_parts(store, self.job(&write), &session.upload, &self.kept, parts).await?;
+        session.receipts.extend(sent.into_iter().map(|receipt| (receipt.number, receipt)));
+        self.source.check_unchanged().await
+    }
+
+    /// Makes the object. Parts that the store does not have after all are sent again first.
+    async fn complete(&self, session: &mut Session) -> Result<Sent> {
+        let (store, write) = (&**self.transfer.store(), self.write_options(session));
+        let mut repairs = 0;
+        loop {
+            let receipts = session.receipts();
+            let error = match multipart::complete(store, self.key, &session.upload, &receipts, &write).await {
+                Err(error) if error.code() == Some("InvalidPart") && repairs < REPAIRS_AT_MOST => error,
+                outcome => return Ok(Sent { etag: outcome?.etag, ..multipart::review(&receipts)? }),
+            };
+            repairs += 1;
+            self.tell_again("complete the upload of", repairs, &error);
+            session.doubt(error.part());
+            self.send_missing(session).await?;
+        }
+    }
+
+    /// Whether one of our own uploads made the object after all.
+    async fn done_before(&self, tokens: &[String]) -> Option<Done> {
+        let there = object_at(&**self.transfer.store(), self.key).await.ok()??;
+        if self.options.hold || !tokens.contains(&there.token?) || there.size != self.plan.size() {
+            return None;
+        }
+        let sums = self.source.checksums(self.plan, threads());
+        let (parts, checksum) = self.transfer.unless_given_up("put", self.key, sums).await.ok()?;
+        let sent = Sent { size: there.size, checksum, parts, etag: there.etag };
+        (there.checksum == Some(checksum)).then_some(Done { sent, part_size: self.plan.part_size(), held: None })
+    }
+
+    fn tell_again(&self, action: &str, tries: u32, error: &Error) {
+        self.transfer.tell(&Event::Retrying { action, key: self.key, tries, delay: Duration::ZERO, error });
+    }
+}
+
+impl Session {
+    fn receipts(&self) -> Vec<PartReceipt> {
+        self.receipts.values().cloned().collect()
+    }
+
+    /// Forgets the part that the store named; where it named none, those that an earlier process sent, else all.
+    fn doubt(&mut self, named: Option<u32>) {
+        match named.filter(|number| self.receipts.contains_key(number)) {
+            Some(number) => {
+                self.receipts.remove(&number);
+                self.resumed.remove(&number);
+            }
+            None if !self.resumed.is_empty() => {
+                let resumed = std::mem::take(&mut self.resumed);
+                self.receipts.retain(|number, _| !resumed.contains(number));
+            }
+            None => self.receipts.clear(),
+        }
+    }
+}
