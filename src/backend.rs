@@ -315,6 +315,12 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// while it was read, or the store got other bytes.
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored>;
 
+    /// The id that [`begin`](Self::begin) gives an upload with this token, where the store can tell before. Such an
+    /// upload can be begun again and keeps its parts.
+    fn upload_of(&self, _path: &str, _token: &str) -> Option<UploadId> {
+        None
+    }
+
     /// Begins a multipart upload. Not ended by [`RuntimeConfig::cancel`], so that the caller learns its id.
     ///
     /// # Errors

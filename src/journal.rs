@@ -72,6 +72,8 @@ struct State {
     file: File,
     /// Without a record there is nothing to keep.
     is_empty: bool,
+    /// Nothing is added any more.
+    is_closed: bool,
     is_removed: bool,
     synced: Instant,
 }
@@ -89,7 +91,13 @@ impl Journal {
                     path,
                     head,
                     observer: runtime.observer.clone(),
-                    state: Mutex::new(State { file, is_empty: true, is_removed: false, synced: Instant::now() }),
+                    state: Mutex::new(State {
+                        file,
+                        is_empty: true,
+                        is_closed: false,
+                        is_removed: false,
+                        synced: Instant::now(),
+                    }),
                     broken: AtomicBool::new(false),
                 };
                 let records = journal.replay();
@@ -162,11 +170,10 @@ impl Journal {
     /// The transfer is done, or will never go on: nothing is kept, and nothing can be added. May block.
     pub(crate) fn remove(&self) {
         let mut state = self.state();
-        if !state.is_removed {
-            state.is_removed = true;
-            // Still locked: nobody else is at it.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        state.is_empty = true;
+        state.is_closed = true;
+        // Still locked: nobody else is at it. Where it fails, the drop tries once more.
+        state.is_removed |= std::fs::remove_file(&self.path).is_ok();
     }
 
     /// Removes the journal of the transfer that `subject` names, unless another process is at it. May block.
@@ -181,8 +188,7 @@ impl Journal {
 
     /// Whether the next process finds something in it.
     pub(crate) fn is_kept(&self) -> bool {
-        let state = self.state();
-        !state.is_empty && !state.is_removed
+        !self.state().is_empty
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,7 +198,7 @@ impl Journal {
     /// A journal that cannot be written is told of once and is not written any more.
     fn write(&self, work: impl FnOnce(&mut State) -> io::Result<()>) {
         let mut state = self.state();
-        if state.is_removed || self.broken.load(Ordering::Relaxed) {
+        if state.is_closed || self.broken.load(Ordering::Relaxed) {
             return;
         }
         if let Err(error) = work(&mut state) {

@@ -163,6 +163,10 @@ impl StorageBackend for LocalStorage {
         blocking(move || partial.commit(size, checksum, &options)).await
     }
 
+    fn upload_of(&self, path: &str, token: &str) -> Option<UploadId> {
+        Some(partial::upload_of(&self.place(path).ok()?, token))
+    }
+
     async fn begin(&self, path: &str, options: &WriteOptions) -> Result<UploadId> {
         let (place, options) = (self.place(path)?, options.clone());
         // Kept only here: where the caller is gone meanwhile, the partial file goes too.

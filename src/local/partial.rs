@@ -1,5 +1,6 @@
 //! Files that are being written, beside the place where they will appear.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +17,7 @@ use super::place::{Place, is_missing};
 use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
 use crate::body::checksum_of;
 use crate::checksum::Crc64;
-use crate::disk::{Claim, Directory, is_partial};
+use crate::disk::{Claim, Directory, is_partial, partial_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::name_of;
 use crate::key;
@@ -58,10 +59,8 @@ impl Partial {
     /// The partial file of the upload that `options` names, with what it holds already if it was begun before; else as
     /// [`whole`](Self::whole).
     pub(super) fn upload(place: &Place, options: &WriteOptions) -> Result<Self> {
-        // A token is anybody's text; a name is of one shape.
-        let is_plain = (1..=64).contains(&options.token.len()) && options.token.bytes().all(|c| c.is_ascii_hexdigit());
-        let token = if is_plain { options.token.clone() } else { name_of(std::slice::from_ref(&options.token)) };
-        Partial::create(place, &options.precondition, |directory, name| Claim::shared_file_for(directory, name, &token))
+        let what = what_of(&options.token);
+        Partial::create(place, &options.precondition, |directory, name| Claim::shared_file_for(directory, name, &what))
     }
 
     fn create(
@@ -111,11 +110,7 @@ impl Partial {
         if let Some(claim) = self.claim.take() {
             claim.keep();
         }
-        let name = &self.staging.name;
-        match self.staging.place.directory_key() {
-            "" => UploadId(name.to_string()),
-            directory => UploadId(format!("{directory}/{name}")),
-        }
+        id_of(self.staging.place.directory_key(), &self.staging.name)
     }
 
     /// Makes the object out of the file, which holds `size` bytes with `checksum`.
@@ -252,6 +247,24 @@ pub(super) fn abort(place: &Place, upload: &UploadId) -> Result<()> {
         Err(error) if is_missing(&error) => Ok(()),
         Err(error) => Err(place.failed(ACTION, error)),
     }
+}
+
+/// The upload that is begun with this token.
+pub(super) fn upload_of(place: &Place, token: &str) -> UploadId {
+    id_of(place.directory_key(), &partial_name(key::file_name(&place.key), &what_of(token)))
+}
+
+fn id_of(directory: &str, name: &str) -> UploadId {
+    match directory {
+        "" => UploadId(name.to_owned()),
+        _ => UploadId(format!("{directory}/{name}")),
+    }
+}
+
+/// A token is anybody's text; a name is of one shape.
+fn what_of(token: &str) -> Cow<'_, str> {
+    let is_plain = (1..=64).contains(&token.len()) && token.bytes().all(|c| c.is_ascii_hexdigit());
+    if is_plain { token.into() } else { name_of(&[token.to_owned()]).into() }
 }
 
 /// The name of an upload's partial file: in the directory of its object, whatever the id says.

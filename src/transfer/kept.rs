@@ -71,11 +71,18 @@ impl<'a> Kept<'a> {
         self.logged.store(self.log.is_some_and(|log| log.earlier(self.key).is_some()), Ordering::Relaxed);
     }
 
-    /// Returns when the upload is kept; no part is sent before.
-    pub(super) async fn begun(&self, upload: &Earlier) -> Result<()> {
+    /// The journal has the upload, in place of any other.
+    pub(super) async fn begins(&self, upload: &Earlier) {
         let Earlier { upload: id, token, size, part_size, .. } = upload.clone();
         let record = Record::Upload { id: id.0, token, size, part_size };
         self.in_journal(move |journal| journal.restart(&record)).await;
+    }
+
+    /// Returns when the upload is kept; no part is sent before. `is_written`: the journal has it already.
+    pub(super) async fn begun(&self, upload: &Earlier, is_written: bool) -> Result<()> {
+        if !is_written {
+            self.begins(upload).await;
+        }
         if let Some(log) = self.log {
             log.begun(self.key, upload).await?;
             self.logged.store(true, Ordering::Relaxed);

@@ -204,8 +204,22 @@ impl Resumable<'_> {
 
     async fn begin(&self) -> Result<Session> {
         let write = WriteOptions { precondition: self.options.precondition.clone(), ..WriteOptions::replace() };
-        let upload = multipart::begin(&**self.transfer.store(), self.job(&write)).await?;
-        Ok(Session { upload, token: write.token, is_new: true, ..Session::default() })
+        let store = &**self.transfer.store();
+        let foreseen = store.upload_of(self.key, &write.token);
+        if let Some(upload) = &foreseen {
+            // What is begun after this line is found by the next process.
+            self.kept.begins(&self.earlier(upload, &write.token)).await;
+        }
+        let begun = multipart::begin(store, self.job(&write)).await;
+        if begun.is_err() && foreseen.is_some() {
+            self.kept.ended().await;
+        }
+        Ok(Session { upload: begun?, token: write.token, is_new: true, ..Session::default() })
+    }
+
+    fn earlier(&self, upload: &UploadId, token: &str) -> Earlier {
+        let (upload, token) = (upload.clone(), token.to_owned());
+        Earlier { upload, token, size: self.plan.size(), part_size: self.plan.part_size(), parts: Vec::new() }
     }
 
     fn job<'b>(&'b self, options: &'b WriteOptions) -> Job<'b> {
@@ -219,10 +233,13 @@ impl Resumable<'_> {
 
     async fn attempt(&mut self, session: &mut Session) -> Result<Done> {
         let part_size = self.plan.part_size();
+        let store = &**self.transfer.store();
+        let foreseen = store.upload_of(self.key, &session.token);
         if session.is_new {
-            let (upload, token) = (session.upload.clone(), session.token.clone());
-            let upload = Earlier { upload, token, size: self.plan.size(), part_size, parts: Vec::new() };
-            self.kept.begun(&upload).await?;
+            let upload = self.earlier(&session.upload, &session.token);
+            self.kept.begun(&upload, foreseen.as_ref() == Some(&session.upload)).await?;
+        } else if foreseen.is_some() {
+            store.begin(self.key, &self.write_options(session)).await?;
         }
         self.check(session).await?;
         self.send_missing(session).await?;
