@@ -111,6 +111,7 @@ async fn confirm_member(
     };
     let listed = listed.and_then(|object| object.etag.clone());
     if object.as_ref().is_some_and(|object| object.checksum == Some(ours)) {
+        transfer.forget_upload(&source, &key, &SendOptions::default()).await;
         transfer.tell(&Event::FileDone { key: &key, bytes: file.size, moved: false });
         return Ok(None);
     }

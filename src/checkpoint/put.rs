@@ -152,6 +152,9 @@ async fn put_claimed(
     let manifest = Manifest::new(writer, options.meta.clone(), entries);
     let commit = Commit { manifest, replaces: replaces.clone(), held, ranks: BTreeMap::new() };
     decide_and_finish(group, lease, commit.clone()).await?;
+    for member in members.iter().filter(|member| commit.held.contains_key(&member.path)) {
+        group.forget_held(&member.local, &format!("{name}/{}", member.path)).await;
+    }
     if let Some(old) = old {
         remove_obsolete(group, name, old, &commit.manifest).await?;
     }
@@ -238,12 +241,12 @@ async fn put_member(
     };
     let mut tries = 1;
     loop {
-        if let Some(put) = transfer.already_there(&source, &key, there.as_ref()).await? {
-            return Ok(PutFile { entry: FileEntry::new(member.path.clone(), &put), held: None, sent: false });
-        }
-        let replaces = there.and_then(|object| object.etag);
+        let replaces = there.as_ref().and_then(|object| object.etag.clone());
         let precondition = replaces.clone().map_or(Precondition::Absent, Precondition::Match);
         let options = SendOptions { precondition, log: Some(lease), hold };
+        if let Some(put) = transfer.already_there(&source, &key, there.as_ref(), &options).await? {
+            return Ok(PutFile { entry: FileEntry::new(member.path.clone(), &put), held: None, sent: false });
+        }
         match transfer.send(&source, &key, &options).await {
             Ok(sent) => {
                 let held = sent.held.map(|held| HeldFile { held, replaces });

@@ -2,6 +2,7 @@
 //! leaves its own upload to the next where it cannot finish it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,8 +119,14 @@ impl Transfer {
         }
     }
 
+    /// A held upload of `source` was completed: it is not to be gone on with.
+    pub(crate) async fn forget_held(&self, source: &Path, key: &str) {
+        let (kept, _) = Kept::open(&**self.store(), source, key, None, false).await;
+        kept.ended().await;
+    }
+
     /// Gives up what an earlier process left of a put of `source` that needs it no more.
-    pub(super) async fn forget_upload(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) {
+    pub(crate) async fn forget_upload(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) {
         let store = &**self.store();
         let (kept, before) = Kept::open(store, source.path(), key, options.log, false).await;
         let Some(earlier) = before.upload else { return };
@@ -184,11 +191,12 @@ impl Resumable<'_> {
         } else if is_conflict {
             starts.conflicts += 1;
             self.tell_again("put", starts.conflicts, &error);
-            multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
         } else {
             self.leave(session, &error).await;
             return Err(error);
         }
+        // Also one that is said to be gone: not every server says the same twice.
+        multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
         Ok(None)
     }
 
@@ -203,7 +211,7 @@ impl Resumable<'_> {
     }
 
     async fn begin(&self) -> Result<Session> {
-        let write = WriteOptions { precondition: self.options.precondition.clone(), ..WriteOptions::replace() };
+        let write = WriteOptions::under(self.options.precondition.clone());
         let store = &**self.transfer.store();
         let foreseen = store.upload_of(self.key, &write.token);
         if let Some(upload) = &foreseen {
@@ -228,7 +236,7 @@ impl Resumable<'_> {
     }
 
     fn write_options(&self, session: &Session) -> WriteOptions {
-        WriteOptions { precondition: self.options.precondition.clone(), token: session.token.clone() }
+        WriteOptions { token: session.token.clone(), ..WriteOptions::under(self.options.precondition.clone()) }
     }
 
     async fn attempt(&mut self, session: &mut Session) -> Result<Done> {

@@ -146,7 +146,7 @@ fn without_resume_it_starts_over() {
 #[test]
 fn parts_stay_as_large_as_they_were_unless_told_otherwise() {
     let (server, bed, _) = ended_by(Signal::KILL);
-    assert_eq!(again_as(&server, &bed, &["put", "./model.bin"]).0, [3, 4, 5]);
+    assert_eq!(again_as(&server, &bed, &["put", "./model.bin", "-j", "1"]).0, [3, 4, 5]);
     let (server, bed, _) = ended_by(Signal::KILL);
     assert_eq!(again_as(&server, &bed, &["put", KEY, "--part-size", "7MiB", "-j", "1"]).0, [1, 2, 3, 4]);
     assert_eq!(server.requests(Operation::Abort).len(), 1);
@@ -249,6 +249,7 @@ fn a_stream_leaves_nothing() {
     let bed = faulty(&server);
     bed.write(KEY, &content(11 * MIB, 1));
     let mut command = bed.command(["put", "-", "k", "--part-size", "5MiB"]);
+    command.stderr(std::process::Stdio::piped());
     let child = command.stdin(fs::File::open(bed.path(KEY)).unwrap()).spawn().unwrap();
     until("the second part", || sent(&server).contains(&2));
     assert_eq!(stop(child, Signal::TERM).code, Some(143));
@@ -298,8 +299,8 @@ fn a_partial_file_that_lost_bytes_is_written_again() {
     let bed = local();
     let done = killed_half_way(&bed);
     let partial = bed.path("checkpoints");
-    let partial = fs::read_dir(partial).unwrap().map(|entry| entry.unwrap().path());
-    let partial = partial.filter(|path| path.to_string_lossy().ends_with(".strata-partial")).next().unwrap();
+    let mut partial = fs::read_dir(partial).unwrap().map(|entry| entry.unwrap().path());
+    let partial = partial.find(|path| path.to_string_lossy().ends_with(".strata-partial")).unwrap();
     // As a power cut leaves it.
     let file = fs::File::options().write(true).open(partial).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0; 4096], 5 << 20).unwrap();
