@@ -36,6 +36,8 @@ pub(super) struct Before {
     pub(super) upload: Option<Earlier>,
     /// Its parts of which bytes were sent.
     pub(super) started: BTreeSet<u32>,
+    /// It was begun for another source, on another machine or this one.
+    pub(super) is_foreign: bool,
     /// Another upload that nobody will go on with.
     pub(super) stale: Option<UploadId>,
 }
@@ -144,9 +146,10 @@ impl Before {
 
     /// With what the log has, which wins.
     fn under(self, theirs: Earlier) -> Self {
-        let Some(ours) = self.upload else { return Before { upload: Some(theirs), ..self } };
+        let Some(ours) = self.upload else { return Before { upload: Some(theirs), is_foreign: true, ..self } };
         if ours.upload != theirs.upload {
-            return Before { upload: Some(theirs), started: BTreeSet::new(), stale: Some(ours.upload) };
+            let (upload, stale) = (Some(theirs), Some(ours.upload));
+            return Before { upload, stale, is_foreign: true, ..Before::default() };
         }
         let parts = theirs.parts.into_iter().chain(ours.parts).collect();
         Before { upload: Some(Earlier { parts, ..theirs }), ..self }

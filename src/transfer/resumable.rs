@@ -59,6 +59,8 @@ struct Session {
     /// Parts of an earlier process that count.
     resumed: BTreeSet<u32>,
     is_new: bool,
+    /// It was begun for another source, by somebody who may still be there.
+    is_foreign: bool,
 }
 
 /// How often it had to start.
@@ -89,7 +91,8 @@ pub(super) async fn send(
     let marks = marks.collect();
     let session = earlier.map(|earlier| {
         kept.goes_on();
-        Session { upload: earlier.upload, token: earlier.token, unchecked: earlier.parts, ..Session::default() }
+        let Earlier { upload, token, parts, .. } = earlier;
+        Session { upload, token, unchecked: parts, is_foreign: before.is_foreign, ..Session::default() }
     });
     Resumable { transfer, source, key, options, plan, kept, marks }.run(session).await
 }
@@ -157,11 +160,14 @@ impl Resumable<'_> {
                 () = cancel.cancelled() => Err(Error::cancelled().action("put").on(self.key)),
             };
             match outcome {
-                Ok(done) if self.options.hold => {
+                Ok(None) => {
+                    multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
+                }
+                Ok(Some(done)) if self.options.hold => {
                     self.kept.flush().await;
                     return Ok(done);
                 }
-                Ok(done) => {
+                Ok(Some(done)) => {
                     self.kept.ended().await;
                     return Ok(done);
                 }
@@ -239,7 +245,8 @@ impl Resumable<'_> {
         WriteOptions { token: session.token.clone(), ..WriteOptions::under(self.options.precondition.clone()) }
     }
 
-    async fn attempt(&mut self, session: &mut Session) -> Result<Done> {
+    /// `None` where the upload is not one to go on with.
+    async fn attempt(&mut self, session: &mut Session) -> Result<Option<Done>> {
         let part_size = self.plan.part_size();
         let store = &**self.transfer.store();
         let foreseen = store.upload_of(self.key, &session.token);
@@ -249,20 +256,23 @@ impl Resumable<'_> {
         } else if foreseen.is_some() {
             store.begin(self.key, &self.write_options(session)).await?;
         }
-        self.check(session).await?;
+        if !self.check(session).await? {
+            return Ok(None);
+        }
         self.send_missing(session).await?;
         if self.options.hold {
             let receipts = session.receipts();
             let sent = multipart::review(&receipts)?;
             let held = Held::new(session.upload.clone(), &session.token, receipts);
-            return Ok(Done { sent, part_size, held: Some(held) });
+            return Ok(Some(Done { sent, part_size, held: Some(held) }));
         }
         let sent = self.complete(session).await?;
-        Ok(Done { sent, part_size, held: None })
+        Ok(Some(Done { sent, part_size, held: None }))
     }
 
-    /// What an earlier process sent counts where it still is what the source and the store have.
-    async fn check(&mut self, session: &mut Session) -> Result<()> {
+    /// What an earlier process sent counts where it still is what the source and the store have. False for the upload of
+    /// a source that is not known to be the same: were both to go on with it, its token would name two contents.
+    async fn check(&mut self, session: &mut Session) -> Result<bool> {
         let store = &**self.transfer.store();
         // The last word on a part counts.
         let told: BTreeMap<u32, PartReceipt> =
@@ -281,6 +291,9 @@ impl Resumable<'_> {
         let checked: Vec<Option<PartReceipt>> = stream::iter(checks).buffer_unordered(threads()).try_collect().await?;
         let same: BTreeMap<u32, PartReceipt> =
             checked.into_iter().flatten().map(|receipt| (receipt.number, receipt)).collect();
+        if session.is_foreign && (same.is_empty() || same.len() < told.len()) {
+            return Ok(false);
+        }
         let bytes: u64 = same.values().map(|receipt| receipt.size).sum();
         if bytes > 0 {
             self.transfer.tell(&Event::Resumed { key: self.key, bytes });
@@ -291,7 +304,7 @@ impl Resumable<'_> {
         }
         session.resumed = same.keys().copied().collect();
         session.receipts = same;
-        Ok(())
+        Ok(true)
     }
 
     async fn send_missing(&self, session: &mut Session) -> Result<()> {
