@@ -126,6 +126,19 @@ pub struct ListPage {
     pub next: Option<String>,
 }
 
+/// A file of a store that keeps what is being written as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialFile {
+    /// The key of the object that it is for, as far as the file's name tells.
+    pub key: String,
+    /// What [`StorageBackend::abort`] removes it by.
+    pub upload: UploadId,
+    /// Bytes so far.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: Option<SystemTime>,
+}
+
 /// What a store can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -304,6 +317,15 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     async fn part_sizes(&self, meta: &ObjectMeta, exact: bool) -> Result<Option<Vec<u64>>> {
         let _ = (meta, exact);
         Ok(None)
+    }
+
+    /// Partial files of objects whose keys begin with `prefix` that no process writes to at this moment. None on stores
+    /// that keep uploads out of sight.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn partial_files(&self, _prefix: &str) -> Result<Vec<PartialFile>> {
+        Ok(Vec::new())
     }
 
     // --- Writing

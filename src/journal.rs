@@ -236,6 +236,19 @@ pub(crate) struct Abandoned {
     pub(crate) records: Vec<Record>,
 }
 
+impl Abandoned {
+    /// Keeps other processes away from the transfer until the file is closed; `None` where one has taken it up
+    /// meanwhile. May block.
+    pub(crate) fn lock(&self) -> io::Result<Option<File>> {
+        let file = File::open(&self.path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
 /// The journals below `state_dir` that no process works with; those that cannot be read are left out. May block.
 pub(crate) fn abandoned(state_dir: &Path) -> Vec<Abandoned> {
     let Ok(entries) = std::fs::read_dir(directory_of(state_dir)) else { return Vec::new() };

@@ -218,7 +218,7 @@ async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> R
         }
     }
     let entry = match Claim::read(store, name).await {
-        Ok(Some(claim)) => match unfinished(&claim, &group) {
+        Ok(Some(claim)) => match unfinished_in_words(&claim, group.ranks.iter().copied()) {
             Some(why) => without_manifest(State::Partial, why),
             None => without_manifest(State::Damaged, "its manifest is gone".to_owned()),
         },
@@ -230,14 +230,14 @@ async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> R
     Ok(vec![Entry::Checkpoint(entry)])
 }
 
-/// What a claim says that is not done; `None` where all of it was.
-fn unfinished(claim: &Claim, group: &Group<'_>) -> Option<String> {
+/// What a claim says that is not done; `None` where all of it was. `ranks` are the paths of what ranks keep there.
+pub(super) fn unfinished_in_words<'a>(claim: &Claim, ranks: impl Iterator<Item = &'a str>) -> Option<String> {
     let (host, since) = (&claim.writer.host, &claim.since);
     let going_on = claim.is_live();
     Some(match claim.state {
         ClaimState::Committed => return None,
         ClaimState::Putting if claim.world_size > 1 => {
-            let missing = missing_ranks(group.ranks.iter().copied(), claim.world_size);
+            let missing = missing_ranks(ranks, claim.world_size);
             match missing.as_slice() {
                 [] => format!("all {} ranks are there, but nothing was committed", claim.world_size),
                 [one] => format!("rank {one} of {} is missing", claim.world_size),

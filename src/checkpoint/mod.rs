@@ -10,6 +10,7 @@ mod find;
 mod get;
 mod group;
 mod lease;
+mod leftovers;
 pub mod manifest;
 mod place;
 mod process;
@@ -26,6 +27,7 @@ pub use catalog::{CheckpointEntry, Entry, Member, State, latest, list};
 pub use filter::Filter;
 pub use find::{Found, find};
 pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
+pub use leftovers::{Leftover, LeftoverKind, leftovers, remove_leftover};
 pub use manifest::Manifest;
 pub use put::{CheckpointPut, PutCheckpoint, put};
 pub use rank::{MAX_WORLD_SIZE, Rank};
@@ -57,5 +59,6 @@ mod tests {
         sendable(latest(&**transfer.store(), ""));
         sendable(remove(transfer, "k"));
         sendable(verify(transfer, &mut [], Sample::ALL));
+        sendable(leftovers(transfer, ""));
     }
 }

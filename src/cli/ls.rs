@@ -12,6 +12,7 @@ use super::args::LsArgs;
 use super::context::Context;
 use super::location::Location;
 use super::output::{BAD, UNSURE};
+use super::partial;
 use super::quote::visible;
 use super::schema::Object;
 use super::units::{about, size};
@@ -20,6 +21,9 @@ const HEADER: [&str; 4] = ["NAME", "FILES", "SIZE", "AGE"];
 
 /// Runs `ls`.
 pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
+    if args.partial {
+        return partial::list(context, &args).await;
+    }
     let location = Location::parse_prefix(args.names.as_deref().unwrap_or_default())?;
     let transfer = context.open(&location).await?;
     let store = &**transfer.store();

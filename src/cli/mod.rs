@@ -10,6 +10,7 @@ mod location;
 mod ls;
 mod output;
 mod parse;
+mod partial;
 mod progress;
 mod put;
 mod quote;

@@ -9,11 +9,15 @@ use super::args::RmArgs;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
 use super::location::{Location, Place};
+use super::partial;
 use super::schema::Object;
 use super::units::size;
 
 /// Runs `rm`: each key in turn, also after one has failed.
 pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
+    if args.partial {
+        return partial::remove(context, &args).await;
+    }
     let locations = args.keys.iter().map(|text| located(text)).collect::<Result<Vec<Location>>>()?;
     let mut seen = BTreeSet::new();
     let mut failed = Vec::new();

@@ -92,6 +92,20 @@ pub(crate) enum Object<'a> {
         verified_bytes: Option<u64>,
     },
 
+    /// `ls --partial`: what was begun and not ended.
+    Leftover {
+        name: &'a str,
+        uri: String,
+        /// `checkpoint`, `upload`, `download` or `partial_file`.
+        kind: &'a str,
+        why: &'a str,
+        /// Somebody is at it.
+        live: bool,
+        files: u64,
+        bytes: u64,
+        uploads: u64,
+    },
+
     // --- events, on stderr
     /// How far it is, about every second and at the end.
     Progress { files_done: u64, files: u64, bytes_done: u64, bytes: u64, seconds: f64 },

@@ -13,6 +13,7 @@
 //!   so that a link swapped in meanwhile leads no write elsewhere.
 //! - A partial file's name says what it is for: the token of a multipart upload, which whoever begins it again finds, or
 //!   `whole` for a single write, which the next one takes over. It is locked while somebody writes.
+mod leftovers;
 mod listing;
 mod note;
 mod object;
@@ -28,7 +29,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use crate::backend::{
-    Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions,
+    Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, PartialFile, StorageBackend, Stored, UploadId,
+    WriteOptions,
 };
 use crate::body::{PartBody, blocking};
 use crate::checksum::Crc64;
@@ -153,6 +155,11 @@ impl StorageBackend for LocalStorage {
         let (root, prefix, runtime) = (self.root.clone(), prefix.to_owned(), self.runtime.clone());
         let objects = blocking(move || listing::list(&root, &prefix, &runtime)).await?;
         Ok(ListPage { objects, next: None })
+    }
+
+    async fn partial_files(&self, prefix: &str) -> Result<Vec<PartialFile>> {
+        let (root, prefix) = (self.root.clone(), prefix.to_owned());
+        blocking(move || leftovers::list(&root, &prefix)).await
     }
 
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {

@@ -6,6 +6,7 @@ mod existing;
 mod held;
 mod kept;
 mod landing;
+mod leftovers;
 mod range;
 mod resumable;
 mod source;
@@ -30,6 +31,7 @@ pub(crate) use existing::{is_committed, object_at, refuse_clash};
 #[allow(unused_imports)]
 pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
 pub(crate) use landing::can_go_on;
+pub(crate) use leftovers::{Interrupted, Left, interrupted};
 pub(crate) use source::{SourceFile, Stamp, refuse_special};
 pub(crate) use upload::threads;
 

@@ -6,6 +6,7 @@
 mod support;
 
 mod force;
+mod leftovers;
 mod paused;
 mod ranks;
 mod takeover;

@@ -23,6 +23,10 @@ pub(crate) struct LsArgs {
     #[arg(long, env = "STRATA_FILES", value_parser = BoolishValueParser::new())]
     pub(crate) files: bool,
 
+    /// List only what is unfinished: interrupted puts, gets and removals, and what they left
+    #[arg(long, env = "STRATA_PARTIAL", value_parser = BoolishValueParser::new())]
+    pub(crate) partial: bool,
+
     /// Read everything that is listed, without keeping it, and compare it with its checksums; exit 6 on damage
     #[arg(long, env = "STRATA_VERIFY", value_parser = BoolishValueParser::new())]
     pub(crate) verify: bool,

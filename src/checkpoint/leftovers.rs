@@ -1,0 +1,192 @@
+//! What was abandoned: puts and removals that a claim says are not done, uploads and downloads that a journal of this
+//! machine names, and partial files of a local store. Nothing else is a leftover: a plain file without a manifest is
+//! somebody's data.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt;
+
+use crate::backend::PartialFile;
+use crate::error::Result;
+use crate::key::RESERVED_DIRECTORY;
+use crate::transfer::{Interrupted, Left, Transfer, interrupted};
+
+use super::catalog::unfinished_in_words;
+use super::claim::{Claim, ClaimState};
+use super::find::ManifestSeen;
+use super::group;
+use super::lease::Lease;
+use super::remove::{Removed, preview_removal, remove};
+
+/// Ranks come one after the other, and none of them may be at work between two: what they put together counts as
+/// abandoned only when nothing of it was written for so long.
+const RANKS_MAY_COME: Duration = Duration::from_secs(3600);
+
+/// Something that was begun and not ended.
+#[derive(Clone, Debug)]
+pub struct Leftover {
+    /// The checkpoint's name, or the file's key.
+    pub name: String,
+    /// What it is.
+    pub kind: LeftoverKind,
+    /// What happened, as one line.
+    pub why: String,
+    /// Somebody is at it: it is listed and never removed.
+    pub live: bool,
+    /// Files in the store that go with it.
+    pub files: u64,
+    /// Their bytes, or those moved so far.
+    pub bytes: u64,
+    /// Multipart uploads.
+    pub uploads: u64,
+    what: What,
+}
+
+/// Kinds of leftovers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftoverKind {
+    /// A put or a removal of a checkpoint.
+    Checkpoint,
+    /// A multipart upload of a single file.
+    Upload,
+    /// A partial file or directory beside the destination of a get.
+    Download,
+    /// A partial file in a local store.
+    PartialFile,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Claim { committed: bool },
+    Journal(Box<Interrupted>),
+    File(PartialFile),
+}
+
+/// The leftovers of names that begin with `prefix`, in their order.
+///
+/// # Errors
+/// Those of the store.
+pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover>> {
+    let store = &**transfer.store();
+    let suffix = Claim::key("");
+    let objects = store.list(prefix).await?;
+    let names = objects.iter().filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned);
+    let work = names.map(|name| of_claim(transfer, name).boxed());
+    let claims = group::all(&transfer.group(), Box::new(work)).await?;
+    let mut uploads = HashSet::new();
+    let mut found = Vec::new();
+    for (leftover, ids) in claims.into_iter().flatten() {
+        uploads.extend(ids);
+        found.extend(leftover);
+    }
+    for left in interrupted(store, prefix).await? {
+        let known = matches!(&left.left, Left::Upload(upload) if !uploads.insert(upload.0.clone()));
+        if !known {
+            found.push(of_journal(left));
+        }
+    }
+    let expiry = store.runtime().claim_expiry;
+    let is_old = |file: &PartialFile| {
+        // A part may begin at any moment; an upload that nobody names is nobody's only after a while.
+        file.modified.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > expiry)
+    };
+    let files = store.partial_files(prefix).await?.into_iter();
+    found.extend(files.filter(|file| !uploads.contains(&file.upload.0) && is_old(file)).map(of_file));
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// What a claim names, and the ids of its uploads; nothing where all is done.
+async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Leftover>, Vec<String>)>> {
+    let store = &**transfer.store();
+    let Some(claim) = Claim::see(store, &Claim::key(&name)).await?.and_then(|seen| seen.claim) else {
+        return Ok(None);
+    };
+    if !claim.is_unfinished() {
+        return Ok(None);
+    }
+    let (mut live, mut uploads) = (claim.is_live(), ids_of(&claim));
+    let mut ranks = Vec::new();
+    if claim.world_size > 1 {
+        let below = format!("{name}/");
+        for object in store.list(&format!("{below}{RESERVED_DIRECTORY}/rank-")).await? {
+            live |= object
+                .modified
+                .is_some_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < RANKS_MAY_COME));
+            if let Some(path) = object.key.strip_prefix(&below) {
+                ranks.push(path.to_owned());
+            }
+            if let Some(rank) = Claim::see(store, &object.key).await?.and_then(|seen| seen.claim) {
+                live |= rank.is_live();
+                uploads.extend(ids_of(&rank));
+            }
+        }
+    }
+    let committed = matches!(ManifestSeen::at(store, &name).await?, ManifestSeen::Committed(..));
+    let removal = match committed || live {
+        true => Removed::default(),
+        false => preview_removal(transfer, &name).await?,
+    };
+    let leftover = Leftover {
+        kind: LeftoverKind::Checkpoint,
+        why: unfinished_in_words(&claim, ranks.iter().map(String::as_str)).unwrap_or_default(),
+        live,
+        files: removal.files,
+        bytes: removal.bytes,
+        uploads: uploads.len() as u64,
+        what: What::Claim { committed },
+        name,
+    };
+    Ok(Some((Some(leftover), uploads)))
+}
+
+fn ids_of(claim: &Claim) -> Vec<String> {
+    claim.uploads.values().map(|upload| upload.id().0).collect()
+}
+
+fn of_journal(left: Interrupted) -> Leftover {
+    let (kind, why, uploads) = match &left.left {
+        Left::Upload(_) => (LeftoverKind::Upload, "a put of it was interrupted".to_owned(), 1),
+        Left::Download(partial) => {
+            (LeftoverKind::Download, format!("a get of it was interrupted: '{}'", partial.display()), 0)
+        }
+    };
+    let (name, bytes) = (left.key.clone(), left.bytes);
+    Leftover { name, kind, why, live: false, files: 0, bytes, uploads, what: What::Journal(Box::new(left)) }
+}
+
+fn of_file(file: PartialFile) -> Leftover {
+    let (name, bytes) = (file.key.clone(), file.size);
+    let why = format!("a write of it was cut short: '{}'", file.upload.0);
+    let kind = LeftoverKind::PartialFile;
+    Leftover { name, kind, why, live: false, files: 0, bytes, uploads: 0, what: What::File(file) }
+}
+
+/// Removes a leftover. One that is [`live`](Leftover::live) is left alone.
+///
+/// # Errors
+/// [`ErrorKind::Exists`](crate::ErrorKind::Exists) when somebody has taken it up meanwhile; those of the store.
+pub async fn remove_leftover(transfer: &Transfer, leftover: &Leftover) -> Result<()> {
+    if leftover.live {
+        return Ok(());
+    }
+    let store = &**transfer.store();
+    match &leftover.what {
+        What::Journal(left) => left.remove(store).await,
+        What::File(file) => store.abort(&file.key, &file.upload).await,
+        What::Claim { committed: false } => remove(transfer, &leftover.name).await.map(|_| ()),
+        What::Claim { committed: true } => {
+            let Some(seen) = Claim::see(store, &Claim::key(&leftover.name)).await? else { return Ok(()) };
+            let Some(earlier) = seen.claim.filter(|claim| claim.is_unfinished() && !claim.is_live()) else {
+                return Ok(());
+            };
+            // The checkpoint stands; only what was to replace it is given up.
+            let mut claim = Claim::new(ClaimState::Putting, earlier.files);
+            claim.uploads = earlier.uploads;
+            let key = Claim::key(&leftover.name);
+            let lease = Lease::take(transfer.store(), &leftover.name, key, claim, Some(seen.etag)).await?;
+            lease.end().await
+        }
+    }
+}
