@@ -292,7 +292,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__ls)
-            opts="-j -q -v -h --files --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --files --partial --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -480,7 +480,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__rm)
-            opts="-j -q -v -h --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-y -j -q -v -h --partial --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -146,6 +146,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l color -d 
 always\t''
 never\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l files -d 'Show the files of each checkpoint'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l partial -d 'List only what is unfinished: interrupted puts, gets and removals, and what they left'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l verify -d 'Read everything that is listed, without keeping it, and compare it with its checksums; exit 6 on damage'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s q -l quiet -d 'Only warnings and errors on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s v -l verbose -d 'Each file and each retry on stderr'
@@ -173,6 +174,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l env-file 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l partial -d 'Remove what was abandoned, of all names or of those that begin with KEY: uploads, files of interrupted puts, partial files. ls --partial shows it'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s y -l yes -d 'Remove a selection without being asked'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l dry-run -d 'Print what would be removed, and remove nothing'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s q -l quiet -d 'Only warnings and errors on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s v -l verbose -d 'Each file and each retry on stderr'
