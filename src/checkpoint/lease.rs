@@ -1,5 +1,6 @@
 //! A claim that this process holds: renewed while it works, and the journal of its uploads for other hosts.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::multipart;
-use crate::transfer::{Earlier, UploadLog};
+use crate::transfer::{Earlier, Left, UploadLog, interrupted};
 
 use super::claim::{Claim, ClaimState, KeptUpload};
 use super::fence::overtaken_by;
@@ -230,13 +231,25 @@ impl UploadLog for Lease {
     }
 }
 
-/// Gives uploads up as far as the store lets. They were named in a claim that will not name them any more, so where that
-/// fails somebody should know.
+/// Gives uploads up as far as the store lets, and the journals of this machine that name them. They were named in a claim
+/// that will not name them any more, so where that fails somebody should know.
 pub(super) async fn abort_all(store: &dyn StorageBackend, uploads: impl Iterator<Item = (String, UploadId)>) {
+    let mut gone = HashSet::new();
     for (key, upload) in uploads {
-        if let Err(error) = store.abort(&key, &upload).await {
-            let message = format!("an unfinished upload stays in the store: {error}");
-            store.runtime().observer.event(&Event::Warning { message: &message });
+        match store.abort(&key, &upload).await {
+            Ok(()) => drop(gone.insert(upload.0)),
+            Err(error) => {
+                let message = format!("an unfinished upload stays in the store: {error}");
+                store.runtime().observer.event(&Event::Warning { message: &message });
+            }
         }
+    }
+    if gone.is_empty() {
+        return;
+    }
+    let journals = interrupted(store, "").await.unwrap_or_default().into_iter();
+    for journal in journals.filter(|journal| matches!(&journal.left, Left::Upload(id) if gone.contains(&id.0))) {
+        // One that a process has taken up is that process's business.
+        let _ = journal.remove(store).await;
     }
 }

@@ -37,6 +37,30 @@ fn other_content_needs_force() {
     }
 }
 
+/// Until everything has been sent the old checkpoint stands.
+#[test]
+fn the_old_one_stands_until_the_new_one_is_all_there() {
+    let server = Faulty::start([]);
+    let bed = faulty(&server);
+    old_and_new(&bed);
+    let stuck = Faulty::start([Rule::nth(1, Operation::Part, Action::Ignore).part(2)]);
+    let bed = faulty(&stuck);
+    bed.write("old/a.bin", b"old");
+    bed.ok(["put", "old", "run"]);
+    bed.write("new/a.bin", &bytes(6 * MIB, 2));
+    let child = start(bed.command(["put", "new", "run", "--force", "--part-size", "5MiB"]));
+    wait_until("the second part", || stuck.requests(Operation::Part).len() == 2);
+    assert_eq!(state_of(&bed, "run").0, "complete");
+    killed(child);
+    bed.ok(["get", "run", "back"]);
+    bed.assert_same_tree("old", "back");
+    bed.ok(["put", "new", "run", "--force", "--part-size", "5MiB"]);
+    assert_eq!(stuck.uploads(), Vec::<String>::new());
+    std::fs::remove_dir_all(bed.path("back")).unwrap();
+    bed.ok(["get", "run", "back"]);
+    bed.assert_same_tree("new", "back");
+}
+
 /// Killed at each step of the change: there is the old one, or none, or the new one, and anybody finishes it, also who
 /// wanted something else.
 #[test]

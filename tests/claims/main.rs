@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::bed::{Bed, Said, said};
-use support::faulty::Faulty;
+use support::faulty::{Faulty, Operation};
 
 /// Longer than anything waited for here takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,4 +77,8 @@ fn of_another_machine(server: &Faulty, expires: &str) {
     claim["process"]["space"] = "another boot".into();
     claim["expires"] = expires.into();
     server.put_object("run/.strata/put.json", claim.to_string().as_bytes());
+}
+
+fn count(server: &Faulty, operation: Operation) -> usize {
+    server.requests(operation).len()
 }

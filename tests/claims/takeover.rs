@@ -1,8 +1,12 @@
 //! A name that another process claimed: left alone while it is at work, taken over when it is gone, with what it did.
 
+use std::collections::BTreeSet;
+
 use crate::support::bed::{Bed, faulty, local, minio};
 use crate::support::faulty::{Action, Faulty, Operation, Rule};
-use crate::{claim, ended, fails, killed, of_another_machine, start, state_of, wait_until};
+use crate::{bytes, claim, count, ended, fails, killed, of_another_machine, start, state_of, wait_until};
+
+const MIB: usize = 1 << 20;
 
 /// A directory of which the first file is there and the second is awaited by the server.
 fn stuck_put(server: &Faulty, bed: &Bed) -> std::process::Child {
@@ -69,6 +73,58 @@ fn a_terminated_put_gives_its_claim_up_at_once() {
     bed.ok(["put", "run"]);
     bed.ok(["get", "run", "back"]);
     bed.assert_same_tree("run", "back");
+}
+
+/// A job that is started anew elsewhere has no journal of its own: what the claim keeps of the uploads is enough.
+#[test]
+fn another_machine_goes_on_with_the_uploads_of_an_expired_claim() {
+    let server = Faulty::start([Rule::nth(1, Operation::Part, Action::Ignore).part(4)]);
+    let bed = faulty(&server);
+    bed.write("run/model.bin", &bytes(22 * MIB, 1));
+    bed.write("run/small.bin", b"small");
+    let put = ["put", "run", "-j", "2", "--part-size", "5MiB", "--claim-expiry", "1s"];
+    let child = start(bed.command(put));
+    let parts = |claim: &serde_json::Value| {
+        let parts = claim["uploads"]["model.bin"]["parts"].as_array().cloned().unwrap_or_default();
+        parts.iter().map(|part| part["number"].as_u64().unwrap()).collect::<BTreeSet<u64>>()
+    };
+    wait_until("four parts in the claim", || {
+        server.object("run/.strata/put.json").is_some() && parts(&claim(&server)) == BTreeSet::from([1, 2, 3, 5])
+    });
+    killed(child);
+    let upload = claim(&server)["uploads"]["model.bin"]["upload"].clone();
+    of_another_machine(&server, "2026-01-01T00:00:00Z");
+
+    let elsewhere = faulty(&server);
+    elsewhere.write("run/model.bin", &bytes(22 * MIB, 1));
+    elsewhere.write("run/small.bin", b"small");
+    let before = count(&server, Operation::Part);
+    elsewhere.ok(put);
+    let again = server.requests(Operation::Part);
+    let again: Vec<_> = again[before..].iter().map(|part| part.param("partNumber").unwrap().to_owned()).collect();
+    assert_eq!(again, ["4"], "only the part that was missing");
+    assert_eq!(count(&server, Operation::Create), 1, "in the same upload: {upload}");
+    assert_eq!(server.uploads(), Vec::<String>::new());
+    elsewhere.ok(["get", "run", "back"]);
+    elsewhere.assert_same_tree("run", "back");
+}
+
+/// Another content under the name: the uploads of the put before are given up, not forgotten.
+#[test]
+fn uploads_that_nobody_takes_up_are_given_up() {
+    for command in ["put", "rm"] {
+        let server = Faulty::start([Rule::nth(1, Operation::Part, Action::Ignore).part(2)]);
+        let bed = faulty(&server);
+        bed.write("run/model.bin", &bytes(12 * MIB, 1));
+        bed.write("run/a.bin", b"a");
+        let child = start(bed.command(["put", "run", "--part-size", "5MiB"]));
+        wait_until("the second part", || count(&server, Operation::Part) >= 2);
+        killed(child);
+        assert_eq!(server.uploads(), ["run/model.bin"]);
+        std::fs::remove_file(bed.path("run/model.bin")).unwrap();
+        bed.ok([command, "run"]);
+        assert_eq!(server.uploads(), Vec::<String>::new(), "after {command}");
+    }
 }
 
 #[test]
