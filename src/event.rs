@@ -107,7 +107,6 @@ struct Mark {
     current: Option<(u64, Instant)>,
 }
 
-#[allow(dead_code)]
 impl HighWater {
     /// Of a range that nobody has moved yet.
     pub(crate) fn new(observer: Arc<dyn Observer>) -> Arc<Self> {

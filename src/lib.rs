@@ -21,8 +21,9 @@
 //!
 //! The library never prints and installs no logger: it returns [`Error`]s and tells an [`event::Observer`] of what
 //! happens. All calls run on a tokio runtime and may be spawned. To stop them, fire [`RuntimeConfig::cancel`] and await
-//! them: they give up what they began in the store. A future that is dropped instead may leave a multipart upload behind;
-//! what it wrote to the disk it removes, or keeps for the next one where [`RuntimeConfig::state_dir`] is set.
+//! them: they give up what they began in the store, or leave it to the next one where [`RuntimeConfig::state_dir`] is set.
+//! A future that is dropped instead may leave a multipart upload behind that nobody knows; what it wrote to the disk it
+//! removes, or keeps for the next one.
 
 pub mod backend;
 pub mod body;

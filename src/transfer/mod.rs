@@ -1,8 +1,8 @@
 //! How files and streams move: plan, pipeline, verification. Knows stores only as [`StorageBackend`].
 
 mod download;
+mod earlier;
 mod existing;
-#[allow(dead_code)]
 mod held;
 mod kept;
 mod landing;
@@ -28,8 +28,7 @@ use crate::straggler::Race;
 
 pub(crate) use download::Expected;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
-#[allow(unused_imports)]
-pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
+pub(crate) use held::{Earlier, Held, SendOptions, SentFile, UploadLog, complete_held};
 pub(crate) use landing::can_go_on;
 pub(crate) use leftovers::{Interrupted, Left, interrupted};
 pub(crate) use source::{SourceFile, Stamp, refuse_special};

@@ -2,7 +2,6 @@
 //! leaves its own upload to the next where it cannot finish it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::{self, PartBody, blocking};
-use crate::config::PartSize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::multipart::{self, Job, Sent};
@@ -18,7 +16,7 @@ use crate::plan::Plan;
 
 use super::existing::object_at;
 use super::held::{Earlier, Held, SendOptions};
-use super::kept::{Before, Kept};
+use super::kept::Kept;
 use super::upload::threads;
 use super::{SourceFile, Transfer};
 
@@ -95,52 +93,6 @@ pub(super) async fn send(
         Session { upload, token, unchecked: parts, is_foreign: before.is_foreign, ..Session::default() }
     });
     Resumable { transfer, source, key, options, plan, kept, marks }.run(session).await
-}
-
-impl Transfer {
-    /// The upload that can go on, with its plan. What cannot is given up.
-    async fn to_go_on_with(&self, plan: Plan, key: &str, before: &Before) -> (Plan, Option<Earlier>) {
-        let store = &**self.store();
-        if let Some(stale) = &before.stale {
-            multipart::give_up(store, key, stale).await;
-        }
-        let Some(earlier) = &before.upload else { return (plan, None) };
-        let (runtime, limits) = (store.runtime(), store.capabilities());
-        let is_as_wanted = match runtime.part_size {
-            PartSize::Auto => limits.part_size.contains(&earlier.part_size),
-            PartSize::Fixed(bytes) => bytes == earlier.part_size,
-        };
-        let theirs = Plan::new(plan.size(), PartSize::Fixed(earlier.part_size), &limits);
-        match theirs {
-            Ok(theirs) if runtime.resume && is_as_wanted && earlier.size == plan.size() => {
-                (theirs, Some(earlier.clone()))
-            }
-            _ => {
-                multipart::give_up(store, key, &earlier.upload).await;
-                (plan, None)
-            }
-        }
-    }
-
-    /// A held upload of `source` was completed: it is not to be gone on with.
-    pub(crate) async fn forget_held(&self, source: &Path, key: &str) {
-        let (kept, _) = Kept::open(&**self.store(), source, key, None, false).await;
-        kept.ended().await;
-    }
-
-    /// Gives up what an earlier process left of a put of `source` that needs it no more.
-    pub(crate) async fn forget_upload(&self, source: &SourceFile, key: &str, options: &SendOptions<'_>) {
-        let store = &**self.store();
-        let (kept, before) = Kept::open(store, source.path(), key, options.log, false).await;
-        let Some(earlier) = before.upload else { return };
-        let mut are_gone = true;
-        for upload in [earlier.upload].into_iter().chain(before.stale) {
-            are_gone &= multipart::give_up(store, key, &upload).await;
-        }
-        if are_gone {
-            kept.ended().await;
-        }
-    }
 }
 
 impl Resumable<'_> {
