@@ -1,6 +1,6 @@
 //! A part that is far slower than the others sits on a bad connection: it is given up there and moved over another.
 //!
-//! Judged only against parts that finished since it began, and only while few are slow: where the network as a whole is
+//! Judged only against parts that finished since its turn came, and only while few are slow: where the network as a whole is
 //! slow, nothing is given up. Dropping a request closes its connection, so the next try has another one.
 
 use std::collections::{HashMap, VecDeque};
@@ -65,18 +65,19 @@ struct Field {
 }
 
 impl Race {
-    /// Runs `work`, which moves the range of `mark`. Where that lags behind the others it is dropped, `told` of it, and
-    /// begun again, at most twice.
+    /// Runs `work`, which moves the range of `mark`, whose turn came at `since`. Where it lags behind the others it is
+    /// dropped, `told` of it, and begun again, at most twice.
     pub(crate) async fn run<T, E, F>(
         &self,
         mark: &Arc<HighWater>,
+        since: Instant,
         told: impl Fn(),
         mut work: impl FnMut() -> F,
     ) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
-        let entry = self.enter(mark);
+        let entry = self.enter(mark, since);
         for _ in 0..AT_MOST {
             tokio::select! {
                 biased;
@@ -88,12 +89,12 @@ impl Race {
         entry.ended(work().await)
     }
 
-    fn enter<'a>(&'a self, mark: &'a Arc<HighWater>) -> Entry<'a> {
+    fn enter<'a>(&'a self, mark: &'a Arc<HighWater>, since: Instant) -> Entry<'a> {
         let mut field = self.field();
         field.entered += 1;
         let id = field.entered;
         field.flying.insert(id, mark.clone());
-        Entry { race: self, mark, id, began: Instant::now() }
+        Entry { race: self, mark, id, since }
     }
 
     fn field(&self) -> MutexGuard<'_, Field> {
@@ -106,7 +107,7 @@ struct Entry<'a> {
     race: &'a Race,
     mark: &'a Arc<HighWater>,
     id: u64,
-    began: Instant,
+    since: Instant,
 }
 
 impl Entry<'_> {
@@ -121,8 +122,8 @@ impl Entry<'_> {
     fn lags(&self) -> bool {
         let Some(own) = self.mark.pace() else { return false };
         let field = self.race.field();
-        let since = field.finished.iter().filter(|(when, _)| *when >= self.began);
-        let mut finished: Vec<f64> = since.map(|(_, rate)| *rate).collect();
+        let recent = field.finished.iter().filter(|(when, _)| *when >= self.since);
+        let mut finished: Vec<f64> = recent.map(|(_, rate)| *rate).collect();
         let flying: Vec<Pace> = field.flying.values().filter_map(|mark| mark.pace()).collect();
         drop(field);
         lags(own, &mut finished, &flying)
@@ -190,6 +191,7 @@ mod tests {
         let mark = HighWater::new(Arc::new(Silent));
         let slow = race.run(
             &mark,
+            start,
             || (),
             || async {
                 tries.set(tries.get() + 1);
@@ -210,7 +212,7 @@ mod tests {
                     mark.reached(1 << 20);
                     Ok::<_, ()>(())
                 };
-                race.run(&mark, || (), work).await.unwrap();
+                race.run(&mark, Instant::now(), || (), work).await.unwrap();
             }
         };
         let (outcome, ()) = futures::future::join(slow, fast).await;

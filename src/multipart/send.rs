@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
+use tokio::time::Instant;
 
 use super::Job;
 use crate::backend::{Part, PartReceipt, StorageBackend, UploadId};
@@ -59,12 +60,13 @@ async fn send_part<B: StorageBackend + ?Sized>(
     part: BoxFuture<'_, Result<(Part, PartBody)>>,
 ) -> Result<PartReceipt> {
     let slot = job.slots.acquire().await.map_err(|_| Error::cancelled())?;
+    let since = Instant::now();
     let (part, body) = part.await?;
     watch.started(part.number).await;
     let receipt = match body.progress() {
         Some(mark) => {
             let told = || tell_of_straggler(store, job.key, part);
-            job.race.run(mark, told, || store.put_part(job.key, upload, part, &body)).await?
+            job.race.run(mark, since, told, || store.put_part(job.key, upload, part, &body)).await?
         }
         None => store.put_part(job.key, upload, part, &body).await?,
     };

@@ -1,7 +1,7 @@
 //! One part far slower than the rest. No other time runs out here: without the rule, these would hang.
 
 use crate::put::{KEY, SIZE, requests, sent};
-use crate::stopped::{assert_clean, content, end, start};
+use crate::stopped::{assert_clean, content, end, start, until};
 use crate::support::bed::faulty;
 use crate::support::faulty::{Action, Faulty, Operation, Request, Rule};
 
@@ -13,7 +13,9 @@ fn it_is_sent_again_over_another_connection() {
         let server = Faulty::start([Rule::first(2, Operation::Part, slow.clone()).part(2)]);
         let bed = faulty(&server);
         bed.write(KEY, &content(SIZE, 1));
-        let said = end(start(&bed, &PUT));
+        let mut child = start(&bed, &PUT);
+        until("the end", || child.try_wait().unwrap().is_some());
+        let said = end(child);
         assert_eq!(said.code, Some(0), "{slow:?}: {}", said.stderr);
         assert!(said.stderr.contains("its connection is far slower than the others"), "{slow:?}: {}", said.stderr);
         assert!(server.object(KEY).unwrap() == bed.read(KEY));
