@@ -21,6 +21,10 @@ test *ARGS:
 crash-sweep *ARGS:
     STRATA_CRASH_SWEEP=all ./scripts/test.sh --test crash {{ARGS}} -- --nocapture
 
+# A server that dies and a network that is cut, under 1 GiB
+outage *ARGS:
+    STRATA_OUTAGE_MIB=1024 ./scripts/test.sh --test faults outage {{ARGS}}
+
 # Build, and take a small checkpoint there and back
 quickstart:
     ./scripts/quickstart.sh

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Silent};
 use crate::retry::RetryBudget;
@@ -35,7 +36,8 @@ pub enum PartSize {
 pub struct RuntimeConfig {
     /// Part size of uploads and range size of downloads. Default: [`PartSize::Auto`].
     pub part_size: PartSize,
-    /// Requests in flight at once over all files, at least 1. Default: [`DEFAULT_CONCURRENCY`].
+    /// Requests in flight at once over all files, at least 1; fewer where the process may not have six descriptors for
+    /// each. Default: [`DEFAULT_CONCURRENCY`].
     pub concurrency: usize,
     /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
     pub max_memory: u64,
@@ -83,9 +85,9 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// [`concurrency`](Self::concurrency), and never nothing.
+    /// [`concurrency`](Self::concurrency), as far as descriptors suffice, and never nothing.
     pub(crate) fn in_flight(&self) -> usize {
-        self.concurrency.max(1)
+        self.concurrency.min(descriptors::suffice_for()).max(1)
     }
 
     /// The same, where the caller's token ends nothing.

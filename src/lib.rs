@@ -30,6 +30,7 @@ pub mod body;
 pub mod checkpoint;
 pub mod checksum;
 pub mod config;
+mod descriptors;
 mod destination;
 mod disk;
 pub mod error;

@@ -77,7 +77,17 @@ fn usage_failure(usage: &clap::Error) -> Failure {
     Failure { code: USAGE, kind: "invalid", message, hint: Some("add --help to see what there is".to_owned()) }
 }
 
+/// Takes as many descriptors as this process may have: shells give 1,024 and allow more.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
 fn execute(parsed: Parsed) -> ExitCode {
+    raise_descriptors();
     let Parsed { arguments: Arguments { common, command }, environment, typed } = parsed;
     let output = Arc::new(Output::new(common.json, common.quiet, common.color));
     if let Action::Completions(args) = &command {

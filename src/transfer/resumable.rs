@@ -18,7 +18,7 @@ use super::existing::object_at;
 use super::held::{Earlier, Held, SendOptions};
 use super::kept::Kept;
 use super::upload::threads;
-use super::{SourceFile, Transfer};
+use super::{SourceFile, Transfer, can_go_on};
 
 /// How often an upload starts over because the store has forgotten it.
 const FORGOTTEN_AT_MOST: u32 = 1;
@@ -160,8 +160,8 @@ impl Resumable<'_> {
 
     /// Leaves the upload to the next process, or gives it up where that could do nothing with it.
     async fn leave(&self, session: &Session, error: &Error) {
-        use ErrorKind::{Cancelled, Denied, LocalIo, Other, Unavailable};
-        if matches!(error.kind(), Cancelled | Unavailable | Denied | LocalIo | Other) && self.kept.is_kept() {
+        // A disk that is full or broken, the source's or the store's, is left as it was.
+        if can_go_on(error.kind()) && self.kept.is_kept() {
             self.kept.flush().await;
         } else if multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await {
             self.kept.ended().await;

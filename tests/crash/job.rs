@@ -142,8 +142,8 @@ impl Job {
         }
     }
 
-    /// After the command was run again.
-    pub(crate) fn assert_done(self, bed: &Bed, again: &Said, when: &str) {
+    /// After the command was run again; `nameless` uploads were begun a moment before it was killed.
+    pub(crate) fn assert_done(self, bed: &Bed, again: &Said, nameless: usize, when: &str) {
         // Somebody whose removal was killed at its last word learns that nothing is there any more.
         let codes: &[i32] = if self == Job::Remove { &[0, 4] } else { &[0] };
         assert!(again.code.is_some_and(|code| codes.contains(&code)), "{when}: {:?} {}", again.code, again.stderr);
@@ -154,10 +154,18 @@ impl Job {
             Job::GetFile => assert!(bed.read("got.bin") == content()[FILE], "{when}"),
             Job::Remove => assert!(stored(bed).is_empty(), "{when}"),
         }
-        if !matches!(self, Job::Put | Job::PutOver | Job::PutFile) {
-            assert_eq!(leftovers(bed), Vec::<String>::new(), "{when}: left behind");
-        }
+        let left = leftovers(bed);
+        assert!(left.len() <= nameless, "{when}: {left:?} left behind");
     }
+}
+
+/// Uploads of which only the server knows: it had begun them, and the line that names them was not written yet. That is
+/// one call long, and what a lifecycle rule is for, since listing uploads takes a permission that we do without.
+pub(crate) fn nameless_uploads(bed: &Bed) -> usize {
+    let is_named = files_below(&bed.path("home/.local"))
+        .values()
+        .any(|journal| String::from_utf8_lossy(journal).contains("\"did\":\"upload\""));
+    bed.bucket_or_none().filter(|_| !is_named).map_or(0, |bucket| bucket.uploads().len())
 }
 
 /// Partial files, journals and uploads.

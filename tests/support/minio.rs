@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -49,6 +49,7 @@ pub struct Minio {
     root: Keys,
     authority: Option<Authority>,
     client: Client,
+    directory: PathBuf,
     /// Its end tells the shell around the server to kill it and to remove its directory.
     _alive: ChildStdin,
 }
@@ -56,17 +57,22 @@ pub struct Minio {
 /// The server that all tests of this binary share; each takes a bucket of its own.
 pub fn shared() -> &'static Minio {
     static SHARED: OnceLock<Minio> = OnceLock::new();
-    SHARED.get_or_init(|| Minio::start(None))
+    SHARED.get_or_init(|| Minio::start(None, GUARD))
 }
 
 /// The same behind TLS with a certificate that only [`Minio::ca`] vouches for.
 pub fn shared_tls() -> &'static Minio {
     static SHARED: OnceLock<Minio> = OnceLock::new();
-    SHARED.get_or_init(|| Minio::start(Some(Authority::new())))
+    SHARED.get_or_init(|| Minio::start(Some(Authority::new()), GUARD))
+}
+
+/// One of a single test's own, which comes back on the same port with the same data whenever it dies.
+pub fn own() -> &'static Minio {
+    Box::leak(Box::new(Minio::start(None, PHOENIX)))
 }
 
 impl Minio {
-    fn start(authority: Option<Authority>) -> Self {
+    fn start(authority: Option<Authority>, guard: &str) -> Self {
         let binary = tool::find("STRATA_TEST_MINIO", "minio", "bin/minio");
         // A secret as AWS makes them, with the characters that careless parsers stumble over.
         let root = Keys { id: random_name("root"), secret: random_name("s=/+") + "=", token: None };
@@ -78,9 +84,9 @@ impl Minio {
             let endpoint = format!("{scheme}://127.0.0.1:{port}");
             let client = Client::new(&endpoint, authority.as_ref());
             let directory = tempfile::Builder::new().prefix("strata-minio-").tempdir().unwrap().keep();
-            let (mut child, alive) = launch(&binary, &directory, port, &root, authority.as_ref());
+            let (mut child, alive) = launch(guard, &binary, &directory, port, &root, authority.as_ref());
             if ready(&client, &root, &mut child) {
-                return Minio { endpoint, root, authority, client, _alive: alive };
+                return Minio { endpoint, root, authority, client, directory, _alive: alive };
             }
             complaints += &fs::read_to_string(directory.join("log")).unwrap_or_default();
             drop(alive);
@@ -102,6 +108,13 @@ impl Minio {
     /// The identity that may do everything; for set-up and assertions only.
     pub fn root(&self) -> &Keys {
         &self.root
+    }
+
+    /// Sends a signal to a server of [`own`].
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = fs::read_to_string(self.directory.join("pid")).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// A new, empty bucket.
@@ -129,7 +142,26 @@ exec 3<&0
 exec "$@" 3<&- </dev/null >"$directory/log" 2>&1
 "#;
 
+/// The same, but the server is a child, and is started again when it ends.
+const PHOENIX: &str = r#"
+directory=$1; shift
+exec 3<&0
+{
+    while :; do
+        "$@" 3<&- </dev/null >>"$directory/log" 2>&1 &
+        echo $! >"$directory/pid"
+        wait $!
+    done
+} &
+loop=$!
+read -r _ <&3
+kill -9 $loop
+kill -9 "$(cat "$directory/pid")"
+rm -rf "$directory"
+"#;
+
 fn launch(
+    guard: &str,
     binary: &Path,
     directory: &Path,
     port: u16,
@@ -142,7 +174,7 @@ fn launch(
         authority.certify_loopback(&certificates.join("public.crt"), &certificates.join("private.key"));
     }
     let mut child = Command::new("sh")
-        .args(["-c", GUARD, "minio"])
+        .args(["-c", guard, "minio"])
         .arg(directory)
         .arg(binary)
         .args(["server", "--quiet", "--address"])

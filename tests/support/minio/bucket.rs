@@ -122,6 +122,15 @@ impl Bucket {
         answer.keys()
     }
 
+    /// As root.
+    pub fn abort_uploads(&self) {
+        let answer = self.as_root("GET", "?uploads&encoding-type=url", b"");
+        for (key, id) in answer.keys().into_iter().zip(answer.texts("UploadId")) {
+            let target = format!("/{}?uploadId={}", encode_path(&key), encode(&id));
+            assert_eq!(self.as_root("DELETE", &target, b"").status, 204);
+        }
+    }
+
     /// What the server answers to the identity with the five permissions; `target` follows the bucket's name.
     pub fn as_limited(&self, method: &str, target: &str, body: &[u8]) -> Answer {
         self.call(&self.keys, method, target, body)
