@@ -140,6 +140,7 @@ impl Resumable<'_> {
         if (is_forgotten || (error.kind() == ErrorKind::Exists && starts.tokens.len() > 1))
             && let Some(done) = self.done_before(&starts.tokens).await
         {
+            multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
             return Ok(Some(done));
         }
         if is_forgotten {
