@@ -240,9 +240,14 @@ impl Abandoned {
     /// Keeps other processes away from the transfer until the file is closed; `None` where one has taken it up
     /// meanwhile. May block.
     pub(crate) fn lock(&self) -> io::Result<Option<File>> {
-        let file = File::open(&self.path)?;
+        let mut file = File::open(&self.path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => {
+                let mut text = Vec::new();
+                Read::by_ref(&mut file).take(LARGEST).read_to_end(&mut text)?;
+                let now = parse(&text, &Head::of(&self.subject)).1;
+                Ok((now.first() == self.records.first()).then_some(file))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }

@@ -8,10 +8,11 @@ use futures::FutureExt;
 use crate::backend::{ObjectMeta, Precondition};
 use crate::error::Result;
 use crate::event::Event;
-use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, is_committed, object_at};
+use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, object_at};
 
 use super::claim::{Claim, ClaimState, SeenClaim};
 use super::fence::{committed_by, other_content, overtaken};
+use super::find::read_manifest;
 use super::group;
 use super::lease::Lease;
 use super::manifest::{FileEntry, Manifest};
@@ -35,13 +36,16 @@ pub(super) async fn put_again(
     }
     let put = confirm_same(transfer, name, manifest, members, options).await?;
     let store = &**transfer.store();
-    if !is_committed(store, name).await? {
-        return Err(overtaken(name, "it was removed meanwhile".to_owned()));
+    match read_manifest(store, name).await? {
+        Some(now) if now.writer.token == manifest.writer.token => {}
+        Some(now) => return Err(other_content(name, &now, "")),
+        None => return Err(overtaken(name, "it was removed meanwhile".to_owned())),
     }
     // Of a put that ended between its manifest and its last word, or a removal that never began.
     let unfinished = seen.filter(|seen| seen.claim.as_ref().is_none_or(Claim::is_unfinished));
     if let Some(SeenClaim { claim, etag }) = unfinished {
-        let (named, uploads) = claim.map(|claim| (claim.files, claim.uploads)).unwrap_or_default();
+        let uploads = claim.as_ref().map(Claim::all_uploads).unwrap_or_default();
+        let named = claim.map(|claim| claim.files).unwrap_or_default();
         let names: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).chain(named).collect();
         let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
         claim.uploads = uploads;
@@ -63,7 +67,11 @@ pub(super) async fn confirm_same(
 ) -> Result<CheckpointPut> {
     let listed = manifest.files.iter().map(|file| (file.path.as_str(), file.size));
     let same_names = listed.eq(members.iter().map(|member| (member.path.as_str(), member.size)));
-    let same_meta = options.meta.is_empty() || options.meta == manifest.meta;
+    let same_meta = match options.rank {
+        // The checkpoint has the values of all ranks.
+        Some(_) => options.meta.keys().all(|key| manifest.meta.contains_key(key)),
+        None => options.meta.is_empty() || options.meta == manifest.meta,
+    };
     if !same_names || !same_meta {
         let how = if same_names { " with other --meta" } else { " with other files" };
         return Err(other_content(name, manifest, how));

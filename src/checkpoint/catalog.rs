@@ -120,18 +120,21 @@ pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>
 pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> {
     let objects = store.list(prefix).await?;
     let suffix = key::manifest_of("");
-    let committed = objects.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
-    let newest =
-        committed.max_by_key(|(name, modified)| (numbers_of(key::file_name(name)), *modified, name.to_owned()));
-    match newest {
-        Some((name, _)) => Ok(name.to_owned()),
-        None => {
-            let under = if prefix.is_empty() { String::new() } else { format!(" under '{prefix}'") };
-            Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed{under}"))
-                .at(store.endpoint())
-                .hint_is("strata-ckpt ls shows what is there"))
+    let named = objects.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
+    let mut newest_first: Vec<_> =
+        named.map(|(name, modified)| (numbers_of(key::file_name(name)), modified, name)).collect();
+    newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    for (_, _, name) in newest_first {
+        // What is being replaced is none at this moment.
+        match ManifestSeen::at(store, name).await {
+            Ok(ManifestSeen::Absent | ManifestSeen::Replacing { .. }) => {}
+            _ => return Ok(name.to_owned()),
         }
     }
+    let under = if prefix.is_empty() { String::new() } else { format!(" under '{prefix}'") };
+    Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed{under}"))
+        .at(store.endpoint())
+        .hint_is("strata-ckpt ls shows what is there"))
 }
 
 /// The numbers in a name, in order.
@@ -208,7 +211,7 @@ async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> R
     if group.manifest.is_some() {
         match ManifestSeen::at(store, name).await {
             Ok(ManifestSeen::Committed(manifest, _)) => return Ok(compare(name, &manifest, &group, modified)),
-            Ok(ManifestSeen::Replacing(_)) => replacing = true,
+            Ok(ManifestSeen::Replacing { .. }) => replacing = true,
             // Removed since it was listed.
             Ok(ManifestSeen::Absent) => {}
             Err(error) if error.kind() == ErrorKind::Integrity => {

@@ -12,13 +12,15 @@ use crate::backend::{PartReceipt, StorageBackend, UploadId};
 use crate::checksum::Crc64;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{self, RESERVED_DIRECTORY};
-use crate::transfer::{Earlier, Held};
+use crate::transfer::{Earlier, Held, HeldPart};
 
 use super::find::read_bounded;
-use super::manifest::{MAX_BYTES, Manifest, Writer};
+use super::manifest::{MAX_BYTES, Manifest, NEWER, Writer};
 use super::process::Process;
 
 const VERSION: u32 = 1;
+/// The largest claim that is read and written, in bytes: it may hold a manifest and the receipts of all parts.
+const LARGEST: u64 = 4 * MAX_BYTES;
 
 /// The claim, version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,21 @@ impl KeptUpload {
         kept
     }
 
+    fn of_held(held: &Held) -> Self {
+        let size = |parts: &[HeldPart]| parts.iter().map(|part| part.size).sum();
+        let mut kept = KeptUpload {
+            upload: held.upload.clone(),
+            token: held.token.clone(),
+            size: size(&held.parts),
+            part_size: held.parts.first().map_or(1, |part| part.size),
+            parts: Vec::new(),
+        };
+        for (number, HeldPart { size, checksum, etag }) in (1..).zip(held.parts.iter().cloned()) {
+            kept.parts.push(KeptPart { number, size, crc64nvme: checksum, etag });
+        }
+        kept
+    }
+
     pub(crate) fn add(&mut self, part: &PartReceipt) {
         self.parts.retain(|kept| kept.number != part.number);
         let PartReceipt { number, size, checksum, etag } = part.clone();
@@ -184,6 +201,13 @@ impl Claim {
         format!("{name}/{RESERVED_DIRECTORY}/put.json")
     }
 
+    /// Every upload that it names: those that go on, and those of a commit that was decided.
+    pub(crate) fn all_uploads(&self) -> BTreeMap<String, KeptUpload> {
+        let held = self.commit.iter().flat_map(|commit| &commit.held);
+        let held = held.map(|(path, file)| (path.clone(), KeptUpload::of_held(&file.held)));
+        held.chain(self.uploads.clone()).collect()
+    }
+
     pub(crate) fn renew(&mut self, expiry: Duration) {
         self.expires = SystemTime::now().checked_add(expiry).map(rfc3339);
     }
@@ -217,17 +241,30 @@ impl Claim {
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self)
-            .map_err(|error| Error::new(ErrorKind::Other, "the claim cannot be written as JSON").caused_by(error))
+        let json = serde_json::to_vec(self)
+            .map_err(|error| Error::new(ErrorKind::Other, "the claim cannot be written as JSON").caused_by(error))?;
+        match json.len() as u64 <= LARGEST {
+            true => Ok(json),
+            false => Err(Error::invalid(format!("its claim would have {} bytes, more than {LARGEST}", json.len()))
+                .hint_is("use a larger --part-size, or put it as several checkpoints")),
+        }
     }
 
     /// Reads a claim that may come from anybody.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
         let bad = |what: String| Error::new(ErrorKind::Integrity, what);
-        let claim: Claim = serde_json::from_slice(json).map_err(|error| bad(format!("it is not valid: {error}")))?;
-        if claim.version != VERSION {
-            return Err(bad(format!("it is of version {}; this program reads version {VERSION}", claim.version)));
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
         }
+        let unreadable = |error: serde_json::Error| bad(format!("it is not valid: {error}"));
+        let head: Head = serde_json::from_slice(json).map_err(unreadable)?;
+        if head.version > VERSION {
+            return Err(bad(format!("it is of version {}; this program reads version {VERSION}", head.version))
+                .code_is(NEWER)
+                .hint_is("use a newer strata-ckpt"));
+        }
+        let claim: Claim = serde_json::from_slice(json).map_err(unreadable)?;
         let named = claim.uploads.keys().chain(claim.commit.iter().flat_map(|commit| commit.held.keys()));
         for path in named {
             key::check(path)?;
@@ -240,11 +277,16 @@ impl Claim {
 
     /// What lies at the claim's key; `None` where nothing does.
     pub(crate) async fn see(store: &dyn StorageBackend, claim_key: &str) -> Result<Option<SeenClaim>> {
-        let Some((json, etag)) = read_bounded(store, claim_key, MAX_BYTES).await? else { return Ok(None) };
+        let Some((json, etag)) = read_bounded(store, claim_key, LARGEST).await? else { return Ok(None) };
         let etag = etag.ok_or_else(|| {
             Error::new(ErrorKind::Other, "the server gives objects no ETag").action("read").on(claim_key)
         })?;
-        Ok(Some(SeenClaim { claim: Claim::from_json(&json).ok(), etag }))
+        match Claim::from_json(&json) {
+            Ok(claim) => Ok(Some(SeenClaim { claim: Some(claim), etag })),
+            // Whoever wrote it may be at work.
+            Err(error) if error.code() == Some(NEWER) => Err(error.action("read the claim").on(claim_key)),
+            Err(_) => Ok(Some(SeenClaim { claim: None, etag })),
+        }
     }
 
     /// The claim of `name`, `None` where there is none.
@@ -253,7 +295,7 @@ impl Claim {
     /// [`ErrorKind::Integrity`] where what is there is no valid claim.
     pub(crate) async fn read(store: &dyn StorageBackend, name: &str) -> Result<Option<Self>> {
         let key = Claim::key(name);
-        let Some((json, _)) = read_bounded(store, &key, MAX_BYTES).await? else { return Ok(None) };
+        let Some((json, _)) = read_bounded(store, &key, LARGEST).await? else { return Ok(None) };
         Claim::from_json(&json).map(Some).map_err(|error| error.action("read").on(key))
     }
 }

@@ -33,13 +33,15 @@ pub enum Found {
 /// [`ErrorKind::NotFound`] when nothing is there; [`ErrorKind::Integrity`] when its manifest is not valid.
 pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
     key::check(name)?;
-    let (object, manifest) = futures::join!(object_at(store, name), read_manifest(store, name));
+    let (object, manifest) = futures::join!(object_at(store, name), ManifestSeen::at(store, name));
     if let Some(object) = object? {
         return Ok(Found::File(object));
     }
-    if let Some(manifest) = manifest? {
-        return Ok(Found::Checkpoint(manifest));
-    }
+    let is_replaced = match manifest? {
+        ManifestSeen::Committed(manifest, _) => return Ok(Found::Checkpoint(*manifest)),
+        ManifestSeen::Replacing { .. } => true,
+        ManifestSeen::Absent => false,
+    };
     let mut objects = store.list(&format!("{name}/")).await?;
     let claim = match objects.iter().any(|object| object.key == Claim::key(name)) {
         true => Claim::read(store, name).await?,
@@ -47,7 +49,7 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
     };
     objects.retain(|object| !is_ours(&object.key) && !is_folder(object));
     let being_put = claim.as_ref().is_some_and(Claim::is_unfinished);
-    if objects.is_empty() && claim.is_none() {
+    if objects.is_empty() && claim.is_none() && !is_replaced {
         return Err(Error::new(ErrorKind::NotFound, "it does not exist")
             .action("find")
             .on(name)
@@ -70,7 +72,7 @@ fn is_folder(object: &ObjectMeta) -> bool {
 pub(crate) async fn read_manifest(store: &dyn StorageBackend, name: &str) -> Result<Option<Manifest>> {
     match ManifestSeen::at(store, name).await? {
         ManifestSeen::Committed(manifest, _) => Ok(Some(*manifest)),
-        ManifestSeen::Absent | ManifestSeen::Replacing(_) => Ok(None),
+        ManifestSeen::Absent | ManifestSeen::Replacing { .. } => Ok(None),
     }
 }
 
@@ -78,8 +80,12 @@ pub(crate) async fn read_manifest(store: &dyn StorageBackend, name: &str) -> Res
 #[derive(Clone, Debug)]
 pub(crate) enum ManifestSeen {
     Absent,
-    /// The old checkpoint is gone and the new one not there yet.
-    Replacing(Option<String>),
+    /// There is no checkpoint: the old one is gone and the new one not there yet, or never came.
+    Replacing {
+        etag: Option<String>,
+        /// The token of the writer that put this here.
+        by: String,
+    },
     Committed(Box<Manifest>, Option<String>),
 }
 
@@ -92,7 +98,9 @@ impl ManifestSeen {
         };
         match Manifest::from_json(&json) {
             Ok(manifest) => Ok(ManifestSeen::Committed(Box::new(manifest), etag)),
-            Err(error) if error.code() == Some(REPLACING) => Ok(ManifestSeen::Replacing(etag)),
+            Err(error) if error.code() == Some(REPLACING) => {
+                Ok(ManifestSeen::Replacing { etag, by: error.key().unwrap_or_default().to_owned() })
+            }
             Err(error) => Err(error.action("read the checkpoint").on(name)),
         }
     }

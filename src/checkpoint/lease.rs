@@ -121,17 +121,43 @@ impl Lease {
         let _ = tokio::time::timeout(LAST_WORD, self.write(None, true)).await;
     }
 
+    /// Nothing more is to be done for the uploads of the commit that was decided.
+    pub(super) fn held_are_completed(&self) {
+        self.note(|claim| {
+            if let Some(commit) = claim.commit.take() {
+                claim.uploads.retain(|path, _| !commit.held.contains_key(path));
+            }
+        });
+    }
+
+    /// A decision that cannot be carried out is taken back; its uploads may go on in another put.
+    pub(super) async fn take_back(&self) -> Result<()> {
+        self.change(|claim| {
+            claim.uploads = claim.all_uploads();
+            claim.state = ClaimState::Putting;
+            claim.commit = None;
+        })
+        .await
+    }
+
     /// The work is done: uploads that nobody took up are given up, and the claim says only what was put.
     pub(super) async fn end(&self) -> Result<()> {
-        let Claim { uploads, commit, .. } = self.claim();
-        let completed = |path: &str| commit.as_ref().is_some_and(|commit| commit.held.contains_key(path));
-        let left = uploads.iter().filter(|(path, _)| !completed(path));
-        let left = left.map(|(path, upload)| (format!("{}/{path}", self.name), upload.id()));
-        abort_all(&*self.store, left).await;
+        self.end_but(|_| false).await
+    }
+
+    /// [`end`](Self::end), where the uploads of some files are still needed.
+    pub(super) async fn end_but(&self, is_needed: impl Fn(&str) -> bool) -> Result<()> {
+        let left = self.claim().all_uploads();
+        let left = left
+            .iter()
+            .filter(|(path, _)| !is_needed(path))
+            .map(|(path, upload)| (format!("{}/{path}", self.name), upload.id()));
+        let kept = abort_all(&*self.store, left).await;
         self.note(|claim| {
             claim.state = ClaimState::Committed;
             claim.expires = None;
-            claim.uploads.clear();
+            claim.uploads = claim.all_uploads();
+            claim.uploads.retain(|path, upload| is_needed(path) || kept.contains(&upload.id().0));
             claim.commit = None;
         });
         self.write(None, false).await
@@ -231,25 +257,30 @@ impl UploadLog for Lease {
     }
 }
 
-/// Gives uploads up as far as the store lets, and the journals of this machine that name them. They were named in a claim
-/// that will not name them any more, so where that fails somebody should know.
-pub(super) async fn abort_all(store: &dyn StorageBackend, uploads: impl Iterator<Item = (String, UploadId)>) {
-    let mut gone = HashSet::new();
+/// Gives uploads up as far as the store lets, and the journals of this machine that name them; where that fails somebody
+/// should know. The ids of those that stay.
+pub(super) async fn abort_all(
+    store: &dyn StorageBackend,
+    uploads: impl Iterator<Item = (String, UploadId)>,
+) -> HashSet<String> {
+    let (mut gone, mut kept) = (HashSet::new(), HashSet::new());
     for (key, upload) in uploads {
         match store.abort(&key, &upload).await {
             Ok(()) => drop(gone.insert(upload.0)),
             Err(error) => {
                 let message = format!("an unfinished upload stays in the store: {error}");
                 store.runtime().observer.event(&Event::Warning { message: &message });
+                kept.insert(upload.0);
             }
         }
     }
     if gone.is_empty() {
-        return;
+        return kept;
     }
     let journals = interrupted(store, "").await.unwrap_or_default().into_iter();
     for journal in journals.filter(|journal| matches!(&journal.left, Left::Upload(id) if gone.contains(&id.0))) {
         // One that a process has taken up is that process's business.
         let _ = journal.remove(store).await;
     }
+    kept
 }

@@ -8,16 +8,16 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 
 use crate::backend::PartialFile;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::key::RESERVED_DIRECTORY;
 use crate::transfer::{Interrupted, Left, Transfer, interrupted};
 
 use super::catalog::unfinished_in_words;
-use super::claim::{Claim, ClaimState};
+use super::claim::{Claim, ClaimState, SeenClaim};
 use super::find::ManifestSeen;
 use super::group;
 use super::lease::Lease;
-use super::remove::{Removed, preview_removal, remove};
+use super::remove::{Removed, preview_removal, remove_abandoned};
 
 /// Ranks come one after the other, and none of them may be at work between two: what they put together counts as
 /// abandoned only when nothing of it was written for so long.
@@ -58,7 +58,11 @@ pub enum LeftoverKind {
 
 #[derive(Clone, Debug)]
 enum What {
-    Claim { committed: bool },
+    /// By the ETag that its claim had.
+    Claim {
+        committed: bool,
+        etag: String,
+    },
     Journal(Box<Interrupted>),
     File(PartialFile),
 }
@@ -100,10 +104,10 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
 /// What a claim names, and the ids of its uploads; nothing where all is done.
 async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Leftover>, Vec<String>)>> {
     let store = &**transfer.store();
-    let Some(claim) = Claim::see(store, &Claim::key(&name)).await?.and_then(|seen| seen.claim) else {
+    let Some(SeenClaim { claim: Some(claim), etag }) = Claim::see(store, &Claim::key(&name)).await? else {
         return Ok(None);
     };
-    if !claim.is_unfinished() {
+    if !claim.is_unfinished() && claim.uploads.is_empty() {
         return Ok(None);
     }
     let (mut live, mut uploads) = (claim.is_live(), ids_of(&claim));
@@ -126,23 +130,28 @@ async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Le
     let committed = matches!(ManifestSeen::at(store, &name).await?, ManifestSeen::Committed(..));
     let removal = match committed || live {
         true => Removed::default(),
-        false => preview_removal(transfer, &name).await?,
+        false => match preview_removal(transfer, &name).await {
+            // One name that cannot be looked into is in nobody else's way.
+            Err(error) if error.kind() == ErrorKind::Integrity => Removed::default(),
+            outcome => outcome?,
+        },
     };
     let leftover = Leftover {
         kind: LeftoverKind::Checkpoint,
-        why: unfinished_in_words(&claim, ranks.iter().map(String::as_str)).unwrap_or_default(),
+        why: unfinished_in_words(&claim, ranks.iter().map(String::as_str))
+            .unwrap_or_else(|| "uploads of it could not be given up".to_owned()),
         live,
         files: removal.files,
         bytes: removal.bytes,
         uploads: uploads.len() as u64,
-        what: What::Claim { committed },
+        what: What::Claim { committed, etag },
         name,
     };
     Ok(Some((Some(leftover), uploads)))
 }
 
 fn ids_of(claim: &Claim) -> Vec<String> {
-    claim.uploads.values().map(|upload| upload.id().0).collect()
+    claim.all_uploads().values().map(|upload| upload.id().0).collect()
 }
 
 fn of_journal(left: Interrupted) -> Leftover {
@@ -163,7 +172,7 @@ fn of_file(file: PartialFile) -> Leftover {
     Leftover { name, kind, why, live: false, files: 0, bytes, uploads: 0, what: What::File(file) }
 }
 
-/// Removes a leftover. One that is [`live`](Leftover::live) is left alone.
+/// Removes a leftover as it was listed. One that is [`live`](Leftover::live) is left alone.
 ///
 /// # Errors
 /// [`ErrorKind::Exists`](crate::ErrorKind::Exists) when somebody has taken it up meanwhile; those of the store.
@@ -174,16 +183,18 @@ pub async fn remove_leftover(transfer: &Transfer, leftover: &Leftover) -> Result
     let store = &**transfer.store();
     match &leftover.what {
         What::Journal(left) => left.remove(store).await,
-        What::File(file) => store.abort(&file.key, &file.upload).await,
-        What::Claim { committed: false } => remove(transfer, &leftover.name).await.map(|_| ()),
-        What::Claim { committed: true } => {
+        What::File(file) => match store.partial_files(&file.key).await?.contains(file) {
+            true => store.abort(&file.key, &file.upload).await,
+            // Somebody writes to it, or it is gone.
+            false => Ok(()),
+        },
+        What::Claim { committed: false, etag } => remove_abandoned(transfer, &leftover.name, etag).await.map(|_| ()),
+        What::Claim { committed: true, etag } => {
             let Some(seen) = Claim::see(store, &Claim::key(&leftover.name)).await? else { return Ok(()) };
-            let Some(earlier) = seen.claim.filter(|claim| claim.is_unfinished() && !claim.is_live()) else {
-                return Ok(());
-            };
+            let Some(earlier) = seen.claim.filter(|_| seen.etag == *etag) else { return Ok(()) };
             // The checkpoint stands; only what was to replace it is given up.
-            let mut claim = Claim::new(ClaimState::Putting, earlier.files);
-            claim.uploads = earlier.uploads;
+            let mut claim = Claim::new(ClaimState::Putting, earlier.files.clone());
+            claim.uploads = earlier.all_uploads();
             let key = Claim::key(&leftover.name);
             let lease = Lease::take(transfer.store(), &leftover.name, key, claim, Some(seen.etag)).await?;
             lease.end().await

@@ -163,9 +163,10 @@ impl Manifest {
         self.files.iter().map(|file| file.size).sum()
     }
 
-    /// What stands in its place while it is being replaced.
-    pub(crate) fn replacing() -> Vec<u8> {
-        serde_json::json!({ "format": REPLACING, "version": VERSION }).to_string().into_bytes()
+    /// What stands in its place while the writer with this token replaces it. Never twice the same, since the same
+    /// content has the same ETag.
+    pub(crate) fn replacing(token: &str) -> Vec<u8> {
+        serde_json::json!({ "format": REPLACING, "version": VERSION, "by": token }).to_string().into_bytes()
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
@@ -189,12 +190,14 @@ impl Manifest {
         struct Head {
             format: String,
             version: u32,
+            #[serde(default)]
+            by: String,
         }
         let bad = |what: String| Error::new(ErrorKind::Integrity, format!("the manifest {what}"));
         let unreadable = |error: serde_json::Error| bad(format!("is not valid: {error}"));
         let head: Head = serde_json::from_slice(json).map_err(unreadable)?;
         if head.format == REPLACING {
-            return Err(bad("is being replaced".to_owned()).code_is(REPLACING));
+            return Err(bad("is being replaced".to_owned()).code_is(REPLACING).on(head.by));
         }
         if head.format != FORMAT {
             return Err(bad(format!("has the format '{}', not {FORMAT}", head.format.escape_default())));

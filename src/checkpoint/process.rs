@@ -23,7 +23,16 @@ impl Process {
         if space()? != self.space {
             return None;
         }
-        Some(started(&pid.to_string()) == Some(self.started))
+        if let Some(started) = started(&pid.to_string()) {
+            return Some(started == self.started);
+        }
+        // Other users' processes may be out of sight (proc(5), hidepid).
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+        match rustix::process::test_kill_process(pid) {
+            Err(rustix::io::Errno::SRCH) => Some(false),
+            Ok(()) if is_zombie(pid) => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -37,12 +46,17 @@ fn space() -> Option<String> {
 fn started(process: &str) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    // A zombie holds nothing any more.
     let mut fields = after_name.split_whitespace();
     if fields.next() == Some("Z") {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// A zombie holds nothing any more.
+fn is_zombie(pid: rustix::process::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, after_name)| after_name.trim_start().starts_with('Z'))
 }
 
 #[cfg(test)]

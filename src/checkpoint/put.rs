@@ -1,6 +1,6 @@
 //! A directory into the store: files under their own names, many at once, then the manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use futures::FutureExt;
@@ -14,14 +14,14 @@ use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, object_at};
 
 use super::again::put_again;
 use super::claim::{ClaimState, Commit, HeldFile};
-use super::commit::finish;
+use super::commit::confirm_stands;
 use super::fence::{OTHER_CONTENT, overtaken};
 use super::filter::{Filter, is_marker};
 use super::group;
 use super::lease::Lease;
 use super::manifest::{FileEntry, Manifest, Writer};
 use super::rank::{Rank, put_rank};
-use super::start::{Claimed, Start, start};
+use super::start::{Claimed, Start, carry_out_or_take_back, start};
 use super::walk::{Member, walk};
 
 /// How often a file is sent again that another writer, who has lost the name to us, wrote meanwhile.
@@ -156,36 +156,34 @@ async fn put_claimed(
         group.forget_held(&member.local, &format!("{name}/{}", member.path)).await;
     }
     if let Some(old) = old {
-        remove_obsolete(group, name, old, &commit.manifest).await?;
+        remove_obsolete(group, lease, old, &commit.manifest).await?;
     }
-    end_after_commit(lease).await?;
+    end_after_commit(group, lease, &commit.manifest).await?;
     Ok(sent)
 }
 
-/// Who took the claim over in the moment after the commit has found it, and finished.
-pub(super) async fn end_after_commit(lease: &Lease) -> Result<()> {
+/// Who took the claim over in the moment after the commit has found it finished, or has removed it since.
+pub(super) async fn end_after_commit(transfer: &Transfer, lease: &Lease, manifest: &Manifest) -> Result<()> {
     match lease.end().await {
-        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Exists => confirm_stands(transfer, lease.name(), manifest).await,
         outcome => outcome,
     }
 }
 
 /// From here on no file is replaced, and whoever takes the claim over finishes.
 pub(super) async fn decide_and_finish(transfer: &Transfer, lease: &Lease, commit: Commit) -> Result<()> {
+    let names: BTreeSet<String> = commit.manifest.files.iter().map(|file| file.path.clone()).collect();
     let decided = Box::new(commit.clone());
+    // Before the decision: afterwards it could never be written.
+    commit.manifest.to_json()?;
     lease
         .change(|claim| {
             claim.state = ClaimState::Committing;
+            claim.files = names.into_iter().chain(claim.files.drain(..)).collect::<BTreeSet<_>>().into_iter().collect();
             claim.commit = Some(decided);
         })
         .await?;
-    let outcome = finish(transfer, lease.name(), &commit).await;
-    if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Exists) {
-        // It can never be finished.
-        let undecided = lease.change(|claim| (claim.state, claim.commit) = (ClaimState::Putting, None)).await;
-        return outcome.and(undecided);
-    }
-    outcome
+    carry_out_or_take_back(transfer, lease, &commit).await
 }
 
 /// What was sent; the rest was there.
@@ -198,7 +196,7 @@ pub(super) struct Sent {
 /// A file of the checkpoint that is in the store, or about to appear there.
 pub(super) struct PutFile {
     pub(super) entry: FileEntry,
-    held: Option<HeldFile>,
+    pub(super) held: Option<HeldFile>,
     sent: bool,
 }
 
@@ -243,6 +241,9 @@ async fn put_member(
     loop {
         let replaces = there.as_ref().and_then(|object| object.etag.clone());
         let precondition = replaces.clone().map_or(Precondition::Absent, Precondition::Match);
+        // What is there stays until the commit is decided: a writer that is paused here could otherwise replace what
+        // another has found good and committed meanwhile, under the very same ETag.
+        let hold = hold || replaces.is_some();
         let options = SendOptions { precondition, log: Some(lease), hold };
         if let Some(put) = transfer.already_there(&source, &key, there.as_ref(), &options).await? {
             return Ok(PutFile { entry: FileEntry::new(member.path.clone(), &put), held: None, sent: false });
@@ -262,9 +263,13 @@ async fn put_member(
     }
 }
 
-/// Files of the checkpoint that was replaced which the new one does not have.
-async fn remove_obsolete(transfer: &Transfer, name: &str, old: &Manifest, new: &Manifest) -> Result<()> {
-    let store = &**transfer.store();
+/// Files of the checkpoint that was replaced which the new one does not have. Who took the name over meanwhile may have
+/// put them again: then they stay, and are named in the claim.
+async fn remove_obsolete(transfer: &Transfer, lease: &Lease, old: &Manifest, new: &Manifest) -> Result<()> {
+    let (store, name) = (&**transfer.store(), lease.name());
+    if lease.confirm().await.is_err() {
+        return Ok(());
+    }
     let kept = |path: &str| new.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
     let obsolete = old.files.iter().filter(|file| !kept(&file.path)).map(|file| format!("{name}/{}", file.path));
     let work = obsolete.map(|key| async move { store.delete(&key).await }.boxed());

@@ -10,18 +10,19 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{ObjectMeta, Precondition, StorageBackend, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::key::RESERVED_DIRECTORY;
+use crate::key::{self, RESERVED_DIRECTORY};
 use crate::multipart;
 use crate::transfer::Transfer;
 
 use super::again::{confirm_same, put_again};
-use super::claim::{Claim, ClaimState, Commit, SeenClaim};
-use super::fence::{OTHER_CONTENT, held_by, other_content, overtaken};
+use super::claim::{Claim, ClaimState, Commit, HeldFile, SeenClaim};
+use super::fence::{OTHER_CONTENT, committed_by, held_by, other_content, overtaken};
 use super::find::{ManifestSeen, read_bounded};
 use super::group;
 use super::lease::Lease;
@@ -119,7 +120,7 @@ pub(super) async fn put_rank(
     if let Some(claim) = earlier.filter(|claim| claim.is_live()) {
         return Err(held_by(name, ACTION, claim));
     }
-    let names = members.iter().map(|member| member.path.clone());
+    let names = members.iter().map(|member| member.path.clone()).filter(|path| !existing.contains_key(path));
     let names: BTreeSet<String> = names.chain(earlier.iter().flat_map(|claim| claim.files.iter().cloned())).collect();
     let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
     claim.world_size = rank.world_size;
@@ -153,8 +154,10 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank, mut seen: Option<Seen
                 objects.filter_map(|object| Some((object.key.strip_prefix(&format!("{name}/"))?.to_owned(), object)));
             refuse_live_ranks(store, name, &existing.collect()).await?;
         }
-        let files = seen.as_ref().and_then(|seen| seen.claim.as_ref()).map(|claim| claim.files.clone());
-        let mut claim = Claim::new(ClaimState::Putting, files.unwrap_or_default());
+        let before = seen.as_ref().and_then(|seen| seen.claim.as_ref());
+        let files = before.map(|claim| claim.files.clone()).unwrap_or_default();
+        let mut claim = Claim::new(ClaimState::Putting, files);
+        claim.uploads = before.map(Claim::all_uploads).unwrap_or_default();
         claim.world_size = rank.world_size;
         // Nobody holds it: it says only that ranks are at work.
         let precondition = seen.map_or(Precondition::Absent, |seen| Precondition::Match(seen.etag));
@@ -200,44 +203,92 @@ async fn put_files(
 ) -> Result<(u64, u64)> {
     let (store, name) = (&**group.store(), lease.name());
     let key = rank.manifest_key(name);
-    if let Some(earlier) = read_rank_manifest(store, &key).await? {
-        match confirm_same(group, name, &earlier, members, options).await {
+    let (there, etag) = RankFiles::read(store, &key).await?;
+    // Held files are not there to be compared; their uploads go on.
+    if let Some(earlier) = there.filter(|files| files.held.is_empty()) {
+        match confirm_same(group, name, &earlier.manifest, members, options).await {
             Ok(put) => {
-                end_after_commit(lease).await?;
+                end_rank(lease, &earlier).await?;
                 return Ok((put.moved_files, put.moved_bytes));
             }
             Err(error) if error.code() == Some(OTHER_CONTENT) => {}
             Err(error) => return Err(error),
         }
+    }
+    if etag.is_some() {
         store.delete(&key).await?;
-        refuse_decided(store, name).await?;
+        refuse_decided(store, name, rank).await?;
     }
     let (files, sent) = send_members(group, lease, members, existing, false).await?;
     refuse_changes(source, name, options, members).await?;
-    let entries = files.into_iter().map(|file| FileEntry { rank: rank.rank, ..file.entry }).collect();
+    let (mut entries, mut held) = (Vec::with_capacity(files.len()), BTreeMap::new());
+    for file in files {
+        if let Some(appears) = file.held {
+            held.insert(file.entry.path.clone(), appears);
+        }
+        entries.push(FileEntry { rank: rank.rank, ..file.entry });
+    }
     let writer = Writer { token: lease.claim().writer.token, ..Writer::this_process() };
     let mut manifest = Manifest::new(writer, options.meta.clone(), entries);
     manifest.world_size = rank.world_size;
-    let body = PartBody::from_bytes(Bytes::from(manifest.to_json()?));
+    let files = RankFiles { manifest, held };
+    let body = PartBody::from_bytes(Bytes::from(files.to_json()?));
     lease.confirm().await?;
+    refuse_decided(store, name, rank).await?;
     multipart::put_whole(store, &key, &body, &WriteOptions::create()).await?;
-    end_after_commit(lease).await?;
+    end_rank(lease, &files).await?;
     Ok((sent.files, sent.bytes))
 }
 
-/// Fails where the commit was decided: then no file may be replaced any more.
-async fn refuse_decided(store: &dyn StorageBackend, name: &str) -> Result<()> {
-    match Claim::read(store, name).await? {
-        Some(claim) if claim.state == ClaimState::Putting => Ok(()),
-        _ => Err(overtaken(name, "it is being committed with other files of this rank".to_owned())),
+/// What a rank has put: the files that are there, and those that appear with the commit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RankFiles {
+    #[serde(flatten)]
+    manifest: Manifest,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    held: BTreeMap<String, HeldFile>,
+}
+
+impl RankFiles {
+    fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| {
+            Error::new(ErrorKind::Other, "the rank's manifest cannot be written as JSON").caused_by(error)
+        })
+    }
+
+    fn from_json(json: &[u8]) -> Result<Self> {
+        Manifest::from_json(json)?;
+        let bad = |error: serde_json::Error| Error::new(ErrorKind::Integrity, format!("it is not valid: {error}"));
+        let files: RankFiles = serde_json::from_slice(json).map_err(bad)?;
+        files.held.keys().try_for_each(|path| key::check(path))?;
+        Ok(files)
+    }
+
+    /// What lies there, where it is valid, and its ETag.
+    async fn read(store: &dyn StorageBackend, key: &str) -> Result<(Option<Self>, Option<String>)> {
+        match read_bounded(store, key, MAX_BYTES).await? {
+            Some((json, etag)) => Ok((RankFiles::from_json(&json).ok(), Some(etag.unwrap_or_default()))),
+            None => Ok((None, None)),
+        }
     }
 }
 
-async fn read_rank_manifest(store: &dyn StorageBackend, key: &str) -> Result<Option<Manifest>> {
-    match read_bounded(store, key, MAX_BYTES).await? {
-        // One that is not valid is written again.
-        Some((json, _)) => Ok(Manifest::from_json(&json).ok()),
-        None => Ok(None),
+/// The rank is done. Its held uploads stay in its claim until the commit completes them.
+async fn end_rank(lease: &Lease, files: &RankFiles) -> Result<()> {
+    match lease.end_but(|path| files.held.contains_key(path)).await {
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Fails where the commit was decided, since then no file may be replaced any more, and where the name has passed to
+/// others.
+async fn refuse_decided(store: &dyn StorageBackend, name: &str, rank: Rank) -> Result<()> {
+    let is_open = |claim: &Claim| claim.state == ClaimState::Putting && claim.world_size == rank.world_size;
+    match ManifestSeen::at(store, name).await? {
+        ManifestSeen::Committed(manifest, _) => Err(committed_by(name, &manifest, "")),
+        _ if Claim::read(store, name).await?.as_ref().is_some_and(is_open) => Ok(()),
+        _ => Err(overtaken(name, "it is being committed or put by others".to_owned())),
     }
 }
 
@@ -258,30 +309,36 @@ async fn commit_if_last(transfer: &Transfer, name: &str, rank: Rank, put: Checkp
         |claim: &&Claim| matches!(claim.state, ClaimState::Putting | ClaimState::Committed) && !claim.is_live();
     let open = seen.claim.as_ref().filter(is_open);
     let seen_manifest = ManifestSeen::at(store, name).await?;
-    let (Some(open), ManifestSeen::Absent | ManifestSeen::Replacing(_)) = (open, &seen_manifest) else {
+    if let ManifestSeen::Committed(manifest, _) = &seen_manifest
+        && manifest.world_size != rank.world_size
+    {
+        return Err(committed_by(name, manifest, ""));
+    }
+    let (Some(open), ManifestSeen::Absent | ManifestSeen::Replacing { .. }) = (open, &seen_manifest) else {
         // Another rank commits, or has.
         return Ok(put);
     };
-    let (manifests, etags) = read_all(transfer, name, rank.world_size).await?;
-    let manifest = merge(name, manifests)?;
+    let (files, ranks) = read_all(transfer, name, rank.world_size).await?;
+    let (manifest, held) = merge(name, files)?;
     let names: BTreeSet<String> =
         manifest.files.iter().map(|file| file.path.clone()).chain(open.files.iter().cloned()).collect();
     let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
     claim.world_size = rank.world_size;
+    claim.uploads = open.all_uploads();
     let lease = match take(transfer, name, claim, Some(seen)).await {
         Ok(lease) => lease,
         Err(error) if error.kind() == ErrorKind::Exists => return Ok(put),
         Err(error) => return Err(error),
     };
     let replaces = match seen_manifest {
-        ManifestSeen::Replacing(etag) => etag,
+        ManifestSeen::Replacing { etag, .. } => etag,
         _ => None,
     };
     let group = transfer.group();
     let work = async {
-        let commit = Commit { manifest: manifest.clone(), replaces, held: BTreeMap::new(), ranks: etags };
+        let commit = Commit { manifest: manifest.clone(), replaces, held, ranks };
         decide_and_finish(&group, &lease, commit).await?;
-        end_after_commit(&lease).await
+        end_after_commit(&group, &lease, &manifest).await
     };
     under_lease(&group, &lease, work).await?;
     let (files, bytes) = (manifest.files.len() as u64, manifest.total_bytes());
@@ -294,7 +351,7 @@ async fn read_all(
     transfer: &Transfer,
     name: &str,
     world_size: u32,
-) -> Result<(Vec<Manifest>, BTreeMap<String, Option<String>>)> {
+) -> Result<(Vec<RankFiles>, BTreeMap<String, Option<String>>)> {
     let store = &**transfer.store();
     let work = (0..world_size).map(|rank| {
         let key = Rank { rank, world_size }.manifest_key(name);
@@ -302,22 +359,23 @@ async fn read_all(
             let Some((json, etag)) = read_bounded(store, &key, MAX_BYTES).await? else {
                 return Err(overtaken(name, format!("rank {rank} began again meanwhile")));
             };
-            Manifest::from_json(&json).map(|manifest| (rank, manifest, key, etag))
+            RankFiles::from_json(&json).map(|files| (rank, files, key, etag))
         }
         .boxed()
     });
     let mut all = group::all(&transfer.group(), Box::new(work)).await?;
     all.sort_by_key(|(rank, ..)| *rank);
     let etags = all.iter().map(|(_, _, key, etag)| (key.clone(), etag.clone())).collect();
-    Ok((all.into_iter().map(|(_, manifest, ..)| manifest).collect(), etags))
+    Ok((all.into_iter().map(|(_, files, ..)| files).collect(), etags))
 }
 
 /// One manifest out of those of all ranks. A file that several ranks have, such as a configuration, is the first one's.
-fn merge(name: &str, manifests: Vec<Manifest>) -> Result<Manifest> {
+fn merge(name: &str, ranks: Vec<RankFiles>) -> Result<(Manifest, BTreeMap<String, HeldFile>)> {
+    let mut held = BTreeMap::new();
     let mut files: BTreeMap<String, FileEntry> = BTreeMap::new();
     let mut meta = BTreeMap::new();
-    let world_size = u32::try_from(manifests.len()).unwrap_or(u32::MAX);
-    for manifest in manifests {
+    let world_size = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
+    for RankFiles { manifest, held: mut theirs } in ranks {
         for (key, value) in manifest.meta {
             meta.entry(key).or_insert(value);
         }
@@ -332,6 +390,7 @@ fn merge(name: &str, manifests: Vec<Manifest>) -> Result<Manifest> {
                 }
                 Some(_) => {}
                 None => {
+                    held.extend(theirs.remove_entry(&file.path));
                     files.insert(file.path.clone(), file);
                 }
             }
@@ -340,5 +399,5 @@ fn merge(name: &str, manifests: Vec<Manifest>) -> Result<Manifest> {
     let mut manifest = Manifest::new(Writer::this_process(), meta, files.into_values().collect());
     manifest.world_size = world_size;
     manifest.check().map_err(|error| error.action(ACTION).on(name))?;
-    Ok(manifest)
+    Ok((manifest, held))
 }

@@ -11,13 +11,14 @@ use crate::key;
 use crate::transfer::{Transfer, is_committed};
 
 use super::claim::{Claim, ClaimState, SeenClaim};
-use super::fence::held_by;
+use super::fence::{held_by, overtaken};
 use super::find::{Found, find, read_manifest};
 use super::group;
 use super::lease::{Lease, abort_all};
 use super::manifest::{Manifest, NEWER};
 use super::put::under_lease;
 use super::rank::is_rank_claim;
+use super::start::look_at_claim;
 
 /// What a removal took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,28 @@ pub struct Removed {
 /// [`ErrorKind::NotFound`] when nothing of that name is there, or only plain files under it;
 /// [`ErrorKind::Exists`] for a file of a committed checkpoint, which would be damaged.
 pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
+    let store = &**transfer.store();
+    key::check(name)?;
+    // A writer that has decided and was paused would otherwise commit what is gone.
+    let seen = Claim::see(store, &Claim::key(name)).await?.and_then(|seen| seen.claim);
+    if seen.is_some_and(|claim| claim.state == ClaimState::Committing && !claim.is_live()) {
+        look_at_claim(transfer, name).await?;
+    }
     let plan = removal_of(transfer, name).await?;
+    carry_out(transfer, name, plan).await
+}
+
+/// Removes the remainder of an interrupted put or removal, as long as its claim is the one that was seen.
+pub(super) async fn remove_abandoned(transfer: &Transfer, name: &str, etag: &str) -> Result<Removed> {
+    let again = || overtaken(name, "somebody has taken it up again".to_owned());
+    match removal_of(transfer, name).await? {
+        Removal::Checkpoint { seen: Some(seen), .. } if seen.etag != etag => Err(again()),
+        Removal::File { .. } | Removal::Checkpoint { seen: None, .. } => Err(again()),
+        plan => carry_out(transfer, name, plan).await,
+    }
+}
+
+async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) -> Result<Removed> {
     let store = &**transfer.store();
     match plan {
         Removal::File { bytes } => {
@@ -45,7 +67,7 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
             let removed = Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() };
             let mut claim = Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect());
             let (etag, earlier) = seen.map(|seen| (seen.etag, seen.claim)).unzip();
-            claim.uploads = earlier.flatten().map(|claim| claim.uploads).unwrap_or_default();
+            claim.uploads = earlier.flatten().map(|claim| claim.all_uploads()).unwrap_or_default();
             let lease = Lease::take(transfer.store(), name, Claim::key(name), claim, etag).await?;
             let group = transfer.group();
             under_lease(&group, &lease, take_away(&group, &lease)).await?;
@@ -57,11 +79,12 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
 /// Removes what the claim names, the manifest first and the claim last.
 async fn take_away(group: &Transfer, lease: &Lease) -> Result<()> {
     let (store, name, claim) = (&**group.store(), lease.name(), lease.claim());
+    lease.confirm().await?;
     store.delete(&key::manifest_of(name)).await?;
     let keys = claim.files.iter().map(|path| format!("{name}/{path}"));
     let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
     group::all(group, Box::new(work)).await?;
-    abort_all(store, claim.uploads.iter().map(|(path, upload)| (format!("{name}/{path}"), upload.id()))).await;
+    give_up_all(store, name, &claim).await?;
 
     // A put that took the claim over while this process was paused has begun to put its own.
     lease.confirm().await?;
@@ -69,15 +92,28 @@ async fn take_away(group: &Transfer, lease: &Lease) -> Result<()> {
     let ours = store.list(&format!("{name}/{}/", key::RESERVED_DIRECTORY)).await?;
     let ours = ours.iter().map(|object| object.key.as_str());
     for rank in ours.clone().filter(|key| key.strip_prefix(&prefix).is_some_and(is_rank_claim)) {
-        let claim = Claim::see(store, rank).await?.and_then(|seen| seen.claim);
-        let uploads = claim.map(|claim| claim.uploads).unwrap_or_default();
-        abort_all(store, uploads.iter().map(|(path, upload)| (format!("{name}/{path}"), upload.id()))).await;
+        if let Some(claim) = Claim::see(store, rank).await?.and_then(|seen| seen.claim) {
+            give_up_all(store, name, &claim).await?;
+        }
     }
     let claim_key = Claim::key(name);
     for key in ours.filter(|key| *key != claim_key) {
         store.delete(key).await?;
     }
     store.delete(&claim_key).await
+}
+
+/// Gives up the uploads of a claim, which is the last that names them.
+async fn give_up_all(store: &dyn StorageBackend, name: &str, claim: &Claim) -> Result<()> {
+    let uploads = claim.all_uploads();
+    let uploads = uploads.iter().map(|(path, upload)| (format!("{name}/{path}"), upload.id()));
+    match abort_all(store, uploads).await.len() {
+        0 => Ok(()),
+        kept => Err(Error::new(ErrorKind::Unavailable, format!("{kept} unfinished uploads of it stay in the store"))
+            .action("remove")
+            .on(name)
+            .hint_is("run the same command again later")),
+    }
 }
 
 /// What [`remove`] would take away.
@@ -149,6 +185,7 @@ async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
             files
         }
         (_, Some(named)) => named_and_there(store, name, named).await?,
+        (Listed::Not(0), None) => Vec::new(),
         (Listed::Not(files), None) => return Err(no_checkpoint(name, files)),
         (Listed::Spoilt(error), None) => {
             if store.list(&format!("{name}/")).await?.iter().any(|object| is_plain(&object.key)) {

@@ -1,18 +1,19 @@
 //! The beginning of a put: what is at the name, who is at it, and the claim.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::backend::ObjectMeta;
+use crate::backend::{ObjectMeta, StorageBackend};
 use crate::error::{ErrorKind, Result};
 use crate::transfer::Transfer;
 
-use super::claim::{Claim, ClaimState, SeenClaim};
-use super::commit::finish;
+use super::claim::{Claim, ClaimState, Commit, KeptUpload, SeenClaim};
+use super::commit::{finish, undo};
 use super::fence::{held_by, overtaken};
 use super::find::ManifestSeen;
 use super::lease::Lease;
 use super::manifest::Manifest;
-use super::rank::refuse_live_ranks;
+use super::put::{end_after_commit, under_lease};
+use super::rank::{is_rank_claim, refuse_live_ranks};
 use super::surroundings::look_around;
 use super::walk::Member;
 
@@ -47,14 +48,15 @@ pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], f
     let (replaces, old) = match ManifestSeen::at(&**store, name).await? {
         ManifestSeen::Committed(manifest, etag) if force => (etag, Some(manifest)),
         ManifestSeen::Committed(manifest, _) => return Ok(Start::Committed(manifest, seen)),
-        ManifestSeen::Replacing(etag) => (etag, None),
+        ManifestSeen::Replacing { etag, .. } => (etag, None),
         ManifestSeen::Absent => (None, None),
     };
     let existing = look_around(&**store, name, members).await?;
     refuse_live_ranks(&**store, name, &existing).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.clone());
-    let mut claim = Claim::new(ClaimState::Putting, names_of(members, old.as_deref(), earlier.as_ref()));
-    claim.uploads = earlier.map(|earlier| earlier.uploads).unwrap_or_default();
+    let mut claim = Claim::new(ClaimState::Putting, names_of(members, &existing, old.as_deref(), earlier.as_ref()));
+    claim.uploads = uploads_of_ranks(&**store, name, &existing).await?;
+    claim.uploads.extend(earlier.map(|earlier| earlier.all_uploads()).unwrap_or_default());
     let lease = take(transfer, name, claim, seen).await?;
     Ok(Start::Claimed(Claimed { lease, existing, replaces, old }))
 }
@@ -78,20 +80,21 @@ pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Opt
     let Some(commit) = claim.commit.clone() else { return Ok(Some(seen)) };
     // Taken over as it is, so that it is finished by one process at a time.
     let mut ours = Claim::new(ClaimState::Committing, claim.files.clone());
-    (ours.commit, ours.world_size) = (Some(commit.clone()), claim.world_size);
+    (ours.commit, ours.world_size, ours.uploads) = (Some(commit.clone()), claim.world_size, claim.uploads.clone());
     let lease = take(transfer, name, ours, Some(seen)).await?;
-    match finish(transfer, name, &commit).await {
-        Ok(()) => lease.end().await?,
-        // It can never be finished: what it wrote is as good as any interrupted put's.
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            lease.change(|claim| (claim.state, claim.commit) = (ClaimState::Putting, None)).await?;
-            lease.release().await;
+    let group = transfer.group();
+    let work = async {
+        match carry_out_or_take_back(&group, &lease, &commit).await {
+            Ok(()) => end_after_commit(&group, &lease, &commit.manifest).await,
+            // What it wrote is as good as any interrupted put's.
+            Err(error) if error.kind() == ErrorKind::Exists => {
+                lease.release().await;
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Err(error) => {
-            lease.release().await;
-            return Err(error);
-        }
-    }
+    };
+    under_lease(&group, &lease, work).await?;
     match Claim::see(store, &Claim::key(name)).await? {
         Some(again) if again.claim.as_ref().is_some_and(Claim::is_live) => {
             Err(overtaken(name, "another put of it began at the same time".to_owned()))
@@ -100,10 +103,48 @@ pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Opt
     }
 }
 
-/// What will be under the name when all goes well, and what earlier puts may have left there.
-fn names_of(members: &[Member], old: Option<&Manifest>, earlier: Option<&Claim>) -> Vec<String> {
+/// Does what was decided; where that can never be done, takes the decision back and says why.
+pub(super) async fn carry_out_or_take_back(transfer: &Transfer, lease: &Lease, commit: &Commit) -> Result<()> {
+    match finish(transfer, lease.name(), commit).await {
+        Ok(true) => {
+            lease.held_are_completed();
+            Ok(())
+        }
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Exists => {
+            undo(transfer, lease.name(), commit).await?;
+            lease.take_back().await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Uploads that ranks began and that no rank will go on with.
+async fn uploads_of_ranks(
+    store: &dyn StorageBackend,
+    name: &str,
+    existing: &HashMap<String, ObjectMeta>,
+) -> Result<BTreeMap<String, KeptUpload>> {
+    let mut uploads = BTreeMap::new();
+    for path in existing.keys().filter(|path| is_rank_claim(path)) {
+        let seen = Claim::see(store, &format!("{name}/{path}")).await?;
+        uploads.extend(seen.and_then(|seen| seen.claim).map(|claim| claim.uploads).unwrap_or_default());
+    }
+    Ok(uploads)
+}
+
+/// What will be under the name when all goes well and is not there yet, and what earlier puts may have left there. A file
+/// that is there and that no put of ours names is somebody's until it is replaced.
+fn names_of(
+    members: &[Member],
+    existing: &HashMap<String, ObjectMeta>,
+    old: Option<&Manifest>,
+    earlier: Option<&Claim>,
+) -> Vec<String> {
+    let new = members.iter().map(|member| member.path.clone()).filter(|path| !existing.contains_key(path));
     let old = old.into_iter().flat_map(|manifest| manifest.files.iter().map(|file| file.path.clone()));
     let earlier = earlier.into_iter().flat_map(|claim| claim.files.iter().cloned());
-    let names: BTreeSet<String> = members.iter().map(|member| member.path.clone()).chain(old).chain(earlier).collect();
+    let names: BTreeSet<String> = new.chain(old).chain(earlier).collect();
     names.into_iter().collect()
 }

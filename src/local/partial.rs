@@ -193,8 +193,12 @@ impl Staging {
         let noted = Note::write(&self.file, &metadata, checksum, &options.token).map_err(failed)?;
         self.file.sync_all().map_err(failed)?;
 
-        // Held until the rename is done: nobody else's comes between the look and it.
-        let _turn = place.take_turn().map_err(failed)?;
+        // Held until the rename is done: nobody else's comes between the look and it. That nothing is there is looked at
+        // by the rename itself.
+        let turn = match options.precondition {
+            Precondition::Absent => None,
+            Precondition::None | Precondition::Match(_) => place.take_turn().map_err(failed)?,
+        };
         if let Precondition::Match(etag) = &options.precondition {
             let there = object::open(place).map(|(_, meta)| meta.etag);
             match there {
@@ -208,6 +212,7 @@ impl Staging {
             io::ErrorKind::AlreadyExists if !may_replace => exists(place),
             _ => failed(error),
         })?;
+        drop(turn);
         place.sync_directories().map_err(failed)?;
         Ok(Stored { size, etag: Some(object::etag(&metadata)), checksum: noted.then_some(checksum) })
     }

@@ -5,10 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::disk::{Directory, is_partial, make_directories, sync_directory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
+
+/// How long a rename of another process into the same directory is waited for.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// The place of one key below the store's directory.
 #[derive(Clone, Debug)]
@@ -118,13 +123,23 @@ impl Place {
     }
 
     /// Waits until no other process renames into the key's directory; until the file is closed none does. On file
-    /// systems without locks there are no turns.
+    /// systems without locks there are no turns. A process that was stopped at its turn keeps others waiting for a while
+    /// and not for ever.
     pub(super) fn take_turn(&self) -> io::Result<Option<fs::File>> {
         let directory = fs::File::open(self.directory())?;
-        match directory.lock() {
-            Ok(()) => Ok(Some(directory)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.take_turn(),
-            Err(_) => Ok(None),
+        let asked = Instant::now();
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Some(directory)),
+                Err(fs::TryLockError::WouldBlock) if asked.elapsed() < LONGEST_TURN => {
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    let message = "another process holds a lock on the directory and does not go on";
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+                }
+                Err(fs::TryLockError::Error(_)) => return Ok(None),
+            }
         }
     }
 

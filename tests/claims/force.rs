@@ -103,3 +103,52 @@ fn a_change_that_was_cut_short_is_finished_by_anybody() {
         }
     }
 }
+
+#[test]
+fn other_values_alone_need_force_too() {
+    for bed in [local(), minio()] {
+        bed.write("run/a.bin", b"a");
+        bed.ok(["put", "run", "--meta", "step=1"]);
+        fails(&bed, &["put", "run", "--meta", "step=2"], 8);
+        bed.ok(["put", "run", "--meta", "step=2", "--force"]);
+        let listed = bed.ok(["--json", "ls", "run"]).json_lines();
+        assert_eq!(listed[0]["meta"]["step"], "2");
+        bed.assert_nothing_left();
+    }
+}
+
+/// A lifecycle rule has aborted the uploads of a change that was cut short when the old manifest was gone already.
+#[test]
+fn a_change_whose_uploads_are_gone_is_in_nobodys_way() {
+    let server = Faulty::start([Rule::nth(1, Operation::Complete, Action::Ignore).key("run/a.bin")]);
+    let bed = faulty(&server);
+    old_and_new(&bed);
+    let child = start(bed.command(["put", "new", "run", "--force", "--part-size", "5MiB"]));
+    wait_until("the completion", || {
+        server.requests(Operation::Complete).iter().any(|at| at.key().unwrap() == "run/a.bin")
+    });
+    killed(child);
+    server.abort_all();
+    for side in ["old", "new"] {
+        bed.ok(["put", side, "run", "--force", "--part-size", "5MiB"]);
+        bed.ok(["get", "run", &format!("back_{side}")]);
+        bed.assert_same_tree(side, &format!("back_{side}"));
+    }
+    assert_eq!(server.uploads(), Vec::<String>::new());
+}
+
+/// An empty file takes the place of one that is not.
+#[test]
+fn empty_files_are_replaced_and_replace() {
+    for bed in [local(), minio()] {
+        bed.write("old/a.bin", b"");
+        bed.write("old/b.bin", b"content");
+        bed.write("new/a.bin", b"content");
+        bed.write("new/b.bin", b"");
+        bed.ok(["put", "old", "run"]);
+        bed.ok(["put", "new", "run", "--force"]);
+        bed.ok(["get", "run", "back"]);
+        bed.assert_same_tree("new", "back");
+        bed.assert_nothing_left();
+    }
+}

@@ -141,3 +141,22 @@ fn partial_files_in_a_local_store_are_nobodys_after_a_while() {
     bed.ok(["rm", "--partial", "--yes"]);
     assert_eq!(bed.stored_keys(), ["run/.hidden"]);
 }
+
+/// A file that was there before, and that an interrupted put would have replaced, is somebody's data.
+#[test]
+fn what_was_there_before_stays() {
+    let server = Faulty::start([Rule::nth(1, Operation::Put, Action::Ignore).key("run/b.bin")]);
+    let bed = faulty(&server);
+    server.put_object("run/a.bin", b"somebody's");
+    bed.write("run/a.bin", b"another");
+    bed.write("run/b.bin", b"b");
+    let child = start(bed.command(["put", "run"]));
+    wait_until("the second file", || {
+        server.requests(Operation::Put).iter().any(|put| put.key().unwrap() == "run/b.bin")
+    });
+    killed(child);
+    bed.ok(["rm", "--partial", "--yes"]);
+    assert_eq!(server.keys(), ["run/a.bin"]);
+    assert_eq!(server.object("run/a.bin").unwrap(), b"somebody's");
+    assert_eq!(server.uploads(), Vec::<String>::new());
+}

@@ -120,3 +120,82 @@ fn the_same_content_is_two_successes() {
     bed.ok(["get", "run", "back"]);
     bed.assert_same_tree("one", "back");
 }
+
+/// A file of an interrupted put is good for the second writer as it is; the first one, which is about to replace it,
+/// wakes up and sees the very same ETag.
+#[test]
+fn what_the_winner_found_good_is_not_replaced() {
+    let server = Faulty::start([Rule::nth(1, Operation::Complete, Action::Late).key("run/a.bin")]);
+    let bed = faulty(&server);
+    two_writers(&bed);
+    server.put_object("run/a.bin", &bed.read("two/a.bin"));
+    for (operation, nth) in [(Operation::Part, 1), (Operation::Put, 1)] {
+        server.add(Rule::nth(nth, operation, Action::Late).key("run/a.bin"));
+    }
+    let paused = stopped(&server, &bed, |server| {
+        [Operation::Part, Operation::Put, Operation::Complete].iter().any(|at| asked(server, *at, "run/a.bin", 1))
+    });
+    assert_eq!(other(&bed).code, Some(0));
+    signal(&paused, Signal::CONT);
+    server.release();
+    assert_eq!(ended(paused).code, Some(8));
+    bed.ok(["get", "run", "back"]);
+    bed.assert_same_tree("two", "back");
+}
+
+/// Stopped before its manifest, while somebody removes the checkpoint that others have finished: nothing is left that
+/// looks like one.
+#[test]
+fn what_was_removed_meanwhile_is_not_committed() {
+    for put_again in [false, true] {
+        let server = Faulty::start([Rule::nth(1, Operation::Put, Action::Late).key("manifest.json")]);
+        let bed = faulty(&server);
+        two_writers(&bed);
+        let paused = stopped(&server, &bed, |server| asked(server, Operation::Put, "manifest.json", 1));
+        wait_until("the removal", || bed.run(["rm", "run"]).code == Some(0));
+        if put_again {
+            bed.ok(["put", "two", "run"].iter().chain(&FLAGS));
+        }
+        signal(&paused, Signal::CONT);
+        server.release();
+        let loser = ended(paused);
+        assert_eq!(loser.code, Some(8), "{}", loser.stderr);
+        if put_again {
+            bed.ok(["get", "run", "back"]);
+            bed.assert_same_tree("two", "back");
+        } else {
+            assert_eq!(bed.run(["get", "run", "back"]).code, Some(4));
+        }
+        bed.ok(["rm", "run"]);
+        assert_eq!(server.keys(), Vec::<String>::new());
+    }
+}
+
+/// Both replace with --force; the first wakes up when the second has cleared the way for its own manifest.
+#[test]
+fn two_replacements_do_not_mix() {
+    let server = Faulty::start([]);
+    let bed = faulty(&server);
+    two_writers(&bed);
+    bed.write("old/a.bin", b"old");
+    bed.ok(["put", "old", "run"]);
+    // The note of the first replacement is the second manifest, its own the third; the note of the second the fifth.
+    server.add(Rule::nth(2, Operation::Put, Action::Late).key("manifest.json"));
+    let force = |side: &str| bed.command(["put", side, "run", "--force"].iter().chain(&FLAGS));
+    let paused = start(force("one"));
+    wait_until("the manifest of the first", || asked(&server, Operation::Put, "manifest.json", 3));
+    signal(&paused, Signal::STOP);
+    let winner = loop {
+        let said = ended(start(force("two")));
+        if !(said.code == Some(8) && said.stderr.contains("with a claim until")) {
+            break said;
+        }
+    };
+    assert_eq!(winner.code, Some(0), "{}", winner.stderr);
+    signal(&paused, Signal::CONT);
+    server.release();
+    let first = ended(paused);
+    assert!([Some(0), Some(8)].contains(&first.code), "{}", first.stderr);
+    bed.ok(["get", "run", "back"]);
+    bed.assert_same_tree("two", "back");
+}

@@ -2,8 +2,9 @@
 
 use std::process::Child;
 
-use crate::support::bed::{Bed, local, minio};
-use crate::{bytes, ended, fails, killed, start, state_of};
+use crate::support::bed::{Bed, faulty, local, minio};
+use crate::support::faulty::{Action, Faulty, Operation, Rule};
+use crate::{bytes, ended, fails, killed, signal, start, state_of, wait_until};
 
 fn shards(bed: &Bed, world_size: usize) {
     for rank in 0..world_size {
@@ -123,4 +124,26 @@ fn a_put_of_the_whole_takes_over_what_ranks_left() {
         bed.ok(["rm", "run"]);
         assert_eq!(bed.stored_keys(), Vec::<String>::new());
     }
+}
+
+/// A rank that was paused past its claim's expiry wakes up after the whole was put by one process.
+#[test]
+fn a_paused_rank_damages_nothing() {
+    let server = Faulty::start([Rule::nth(1, Operation::Put, Action::Late).key("run/config.json")]);
+    let bed = faulty(&server);
+    shards(&bed, 2);
+    let paused =
+        start(bed.command(["put", "rank_1", "run", "--rank", "1", "--world-size", "2", "--claim-expiry", "1s"]));
+    wait_until("its file", || {
+        server.requests(Operation::Put).iter().any(|put| put.key().unwrap() == "run/config.json")
+    });
+    signal(&paused, rustix::process::Signal::STOP);
+    bed.write("whole/config.json", b"another");
+    wait_until("the claim's expiry", || bed.run(["put", "whole", "run"]).code == Some(0));
+    signal(&paused, rustix::process::Signal::CONT);
+    server.release();
+    let said = ended(paused);
+    assert_eq!(said.code, Some(8), "{}", said.stderr);
+    bed.ok(["get", "run", "back"]);
+    bed.assert_same_tree("whole", "back");
 }

@@ -107,6 +107,11 @@ impl Faulty {
         self.shared.lock().store.uploads_in_progress()
     }
 
+    /// Aborts every upload in progress, as a lifecycle rule does.
+    pub fn abort_all(&self) {
+        self.shared.lock().store.uploads.clear();
+    }
+
     /// The requests of one kind so far, in the order of their arrival.
     pub fn requests(&self, operation: Operation) -> Vec<Request> {
         let is_one = |request: &&Request| operation.is(request);
