@@ -204,6 +204,7 @@ impl Claim {
     /// Every upload that it names: those that go on, and those of a commit that was decided.
     pub(crate) fn all_uploads(&self) -> BTreeMap<String, KeptUpload> {
         let held = self.commit.iter().flat_map(|commit| &commit.held);
+        let held = held.filter(|(_, file)| !file.held.parts.is_empty());
         let held = held.map(|(path, file)| (path.clone(), KeptUpload::of_held(&file.held)));
         held.chain(self.uploads.clone()).collect()
     }

@@ -21,6 +21,9 @@ use super::find::{ManifestSeen, read_bounded, read_manifest};
 use super::group;
 use super::manifest::{FileEntry, MAX_BYTES, Manifest};
 
+/// The code of the error for a held upload that the store has forgotten; its key is the file's path.
+pub(super) const UPLOAD_GONE: &str = "UploadGone";
+
 /// Carries the commit out. Success means that its manifest, or one of the same content, stands; true where that is its
 /// own, so that all its uploads were completed.
 ///
@@ -186,7 +189,7 @@ async fn appear(
             };
             match entry.filter(is_it) {
                 Some(_) => Ok(()),
-                None => Err(overtaken(name, format!("the upload of '{path}' is gone"))),
+                None => Err(overtaken(path, "its upload is gone".to_owned()).code_is(UPLOAD_GONE)),
             }
         }
         Err(error) => Err(lost_to_another(name, error)),

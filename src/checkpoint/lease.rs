@@ -99,11 +99,29 @@ impl Lease {
         loop {
             tokio::time::sleep(expiry / RENEWALS).await;
             match self.change(|_| {}).await {
+                // Whoever took over finishes what was decided, and so does this process: each step is conditional.
+                Err(error) if error.kind() == ErrorKind::Exists && self.is_decided() => {
+                    return std::future::pending().await;
+                }
                 Err(error) if error.kind() == ErrorKind::Exists => return error,
                 // The store may be away for a while; whoever takes the claim over meanwhile is noticed then.
                 _ => {}
             }
         }
+    }
+
+    fn is_decided(&self) -> bool {
+        matches!(self.lock().claim.state, ClaimState::Committing | ClaimState::Committed)
+    }
+
+    /// An upload that the store does not have any more is nobody's to go on with.
+    pub(super) async fn forget(&self, path: &str) {
+        let upload = self.claim().all_uploads().remove(path);
+        let upload = upload.map(|upload| (format!("{}/{path}", self.name), upload.id()));
+        abort_all(&*self.store, upload.into_iter()).await;
+        self.note(|claim| {
+            claim.uploads.remove(path);
+        });
     }
 
     /// Fails when another process has taken the claim over.

@@ -14,7 +14,7 @@ use crate::transfer::{Overwrite, SendOptions, SourceFile, Transfer, object_at};
 
 use super::again::put_again;
 use super::claim::{ClaimState, Commit, HeldFile};
-use super::commit::confirm_stands;
+use super::commit::{UPLOAD_GONE, confirm_stands};
 use super::fence::{OTHER_CONTENT, overtaken};
 use super::filter::{Filter, is_marker};
 use super::group;
@@ -81,24 +81,45 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
         return put_rank(transfer, source, name, options, rank, &members, all).await;
     }
 
-    let claimed = match start(transfer, name, &members, false).await? {
+    for _ in 1..TRIES {
+        match put_once(transfer, source, name, options, &members, &all).await {
+            // Begun by an earlier run, and aborted by a lifecycle rule since: the next try sends that file anew.
+            Err(error) if error.code() == Some(UPLOAD_GONE) => {
+                let message = format!("the store has forgotten an upload of '{name}': it starts over");
+                transfer.tell(&Event::Warning { message: &message });
+            }
+            outcome => return outcome,
+        }
+    }
+    put_once(transfer, source, name, options, &members, &all).await
+}
+
+async fn put_once(
+    transfer: &Transfer,
+    source: &Path,
+    name: &str,
+    options: &PutCheckpoint,
+    members: &[Member],
+    all: &CheckpointPut,
+) -> Result<CheckpointPut> {
+    let claimed = match start(transfer, name, members, false).await? {
         Start::Claimed(claimed) => claimed,
         Start::Committed(manifest, claim) => {
-            match put_again(transfer, name, &manifest, &members, options, claim).await {
+            match put_again(transfer, name, &manifest, members, options, claim).await {
                 Err(error) if error.code() == Some(OTHER_CONTENT) && options.force => {}
                 outcome => return outcome,
             }
-            match start(transfer, name, &members, true).await? {
+            match start(transfer, name, members, true).await? {
                 Start::Claimed(claimed) => claimed,
                 Start::Committed(..) => return Err(overtaken(name, "another put of it began at the same time".into())),
             }
         }
     };
     let group = transfer.group();
-    let work = put_claimed(&group, source, options, &members, &claimed);
+    let work = put_claimed(&group, source, options, members, &claimed);
     let sent = under_lease(&group, &claimed.lease, work).await?;
-    transfer.tell(&Event::Committed { key: name, files: all.files, bytes: total });
-    Ok(CheckpointPut { moved_files: sent.files, moved_bytes: sent.bytes, committed: true, ..all })
+    transfer.tell(&Event::Committed { key: name, files: all.files, bytes: all.bytes });
+    Ok(CheckpointPut { moved_files: sent.files, moved_bytes: sent.bytes, committed: true, ..all.clone() })
 }
 
 /// Does the work while the claim is renewed; gives it up when the claim is lost, and the claim up when the work fails.

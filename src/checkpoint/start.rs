@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Result};
 use crate::transfer::Transfer;
 
 use super::claim::{Claim, ClaimState, Commit, KeptUpload, SeenClaim};
-use super::commit::{finish, undo};
+use super::commit::{UPLOAD_GONE, finish, undo};
 use super::fence::{held_by, overtaken};
 use super::find::ManifestSeen;
 use super::lease::Lease;
@@ -114,6 +114,9 @@ pub(super) async fn carry_out_or_take_back(transfer: &Transfer, lease: &Lease, c
         Err(error) if error.kind() == ErrorKind::Exists => {
             undo(transfer, lease.name(), commit).await?;
             lease.take_back().await?;
+            if let Some(path) = error.key().filter(|_| error.code() == Some(UPLOAD_GONE)) {
+                lease.forget(path).await;
+            }
             Err(error)
         }
         Err(error) => Err(error),

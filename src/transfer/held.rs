@@ -1,9 +1,11 @@
 //! Uploads that outlive the process that began them: what another host needs to go on, and to complete them later.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{PartReceipt, Precondition, StorageBackend, Stored, UploadId, WriteOptions};
+use crate::body::PartBody;
 use crate::checksum::Crc64;
 use crate::error::Result;
 use crate::multipart;
@@ -28,7 +30,7 @@ pub(crate) struct SentFile {
     pub(crate) held: Option<Held>,
 }
 
-/// An upload with all its parts in the store.
+/// An upload with all its parts in the store; none where the file is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) upload: String,
@@ -48,6 +50,11 @@ impl Held {
     pub(super) fn new(upload: UploadId, token: &str, receipts: Vec<PartReceipt>) -> Self {
         let part = |PartReceipt { size, checksum, etag, .. }| HeldPart { size, checksum, etag };
         Held { upload: upload.0, token: token.to_owned(), parts: receipts.into_iter().map(part).collect() }
+    }
+
+    /// An empty file, which needs no upload: not every server makes an object out of an empty part.
+    pub(super) fn empty() -> Self {
+        Held { upload: String::new(), token: WriteOptions::replace().token, parts: Vec::new() }
     }
 
     fn receipts(&self) -> Vec<PartReceipt> {
@@ -72,6 +79,11 @@ pub(crate) async fn complete_held(
     precondition: &Precondition,
 ) -> Result<Stored> {
     let options = WriteOptions { token: held.token.clone(), ..WriteOptions::under(precondition.clone()) };
+    if held.parts.is_empty() {
+        let empty = PartBody::from_bytes(Bytes::new());
+        let sent = multipart::put_whole(store, key, &empty, &options).await?;
+        return Ok(Stored { size: sent.size, etag: sent.etag, checksum: Some(sent.checksum) });
+    }
     multipart::complete(store, key, &UploadId(held.upload.clone()), &held.receipts(), &options).await
 }
 

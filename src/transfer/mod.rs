@@ -28,7 +28,7 @@ use crate::straggler::Race;
 
 pub(crate) use download::Expected;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
-pub(crate) use held::{Earlier, Held, SendOptions, SentFile, UploadLog, complete_held};
+pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
 pub(crate) use landing::can_go_on;
 pub(crate) use leftovers::{Interrupted, Left, interrupted};
 pub(crate) use source::{SourceFile, Stamp, refuse_special};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
+use crate::checksum::Crc64;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
@@ -12,6 +13,7 @@ use crate::multipart;
 use crate::plan::Plan;
 
 use super::existing::{object_at, refuse_directory};
+use super::held::Held;
 use super::kept::Kept;
 use super::resumable::{self, Done};
 use super::{Overwrite, Put, SendOptions, SentFile, SourceFile, Transfer};
@@ -94,6 +96,10 @@ impl Transfer {
             let sent = self.send_whole(source, key, &write).await?;
             self.forget_upload(source, key, options).await;
             Done { sent, part_size: plan.part_size(), held: None }
+        } else if source.size == 0 {
+            source.check_unchanged().await?;
+            let sent = multipart::Sent { size: 0, checksum: Crc64::EMPTY, parts: vec![Crc64::EMPTY], etag: None };
+            Done { sent, part_size: plan.part_size(), held: Some(Held::empty()) }
         } else {
             resumable::send(self, source, key, plan, options).await?
         };

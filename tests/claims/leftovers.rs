@@ -151,8 +151,9 @@ fn what_was_there_before_stays() {
     bed.write("run/a.bin", b"another");
     bed.write("run/b.bin", b"b");
     let child = start(bed.command(["put", "run"]));
-    wait_until("the second file", || {
+    wait_until("the second file, and the upload of the first", || {
         server.requests(Operation::Put).iter().any(|put| put.key().unwrap() == "run/b.bin")
+            && !claim(&server)["uploads"]["a.bin"].is_null()
     });
     killed(child);
     bed.ok(["rm", "--partial", "--yes"]);

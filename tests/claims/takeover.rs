@@ -131,7 +131,7 @@ fn uploads_that_nobody_takes_up_are_given_up() {
 fn a_spoilt_claim_is_in_nobodys_way() {
     for bed in [local(), minio()] {
         bed.write("run/a.bin", b"content a");
-        for spoilt in ["", "{", "[]", r#"{"version":9}"#, "\u{0}"] {
+        for spoilt in ["", "{", "[]", r#"{"version":0}"#, "\u{0}"] {
             match bed.bucket_or_none() {
                 Some(bucket) => bucket.write("run/.strata/put.json", spoilt.as_bytes()),
                 None => bed.write("checkpoints/run/.strata/put.json", spoilt.as_bytes()),
@@ -141,5 +141,17 @@ fn a_spoilt_claim_is_in_nobodys_way() {
             bed.ok(["rm", "run"]);
             assert_eq!(bed.stored_keys(), Vec::<String>::new());
         }
+    }
+}
+
+/// Whoever wrote a claim of a newer version may be at work.
+#[test]
+fn a_newer_claim_is_not_taken_over() {
+    let bed = local();
+    bed.write("run/a.bin", b"content a");
+    bed.write("checkpoints/run/.strata/put.json", br#"{"version":2}"#);
+    for command in ["put", "rm"] {
+        let said = fails(&bed, &[command, "run"], 6);
+        assert!(said.stderr.contains("use a newer strata-ckpt"), "{}", said.stderr);
     }
 }
