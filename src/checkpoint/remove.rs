@@ -67,24 +67,47 @@ async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) -> Result<Rem
             let removed = Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() };
             let mut claim = Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect());
             let (etag, earlier) = seen.map(|seen| (seen.etag, seen.claim)).unzip();
-            claim.uploads = earlier.flatten().map(|claim| claim.all_uploads()).unwrap_or_default();
-            let lease = Lease::take(transfer.store(), name, Claim::key(name), claim, etag).await?;
+            let earlier = earlier.flatten();
+            claim.uploads = earlier.as_ref().map(Claim::all_uploads).unwrap_or_default();
             let group = transfer.group();
-            under_lease(&group, &lease, take_away(&group, &lease)).await?;
+            match Lease::take(transfer.store(), name, Claim::key(name), claim.clone(), etag).await {
+                Ok(lease) => under_lease(&group, &lease, take_away(&group, &lease)).await?,
+                // A full disk has no room for the claim, which is why somebody removes. That of the put names the same.
+                Err(error) if error.kind() == ErrorKind::LocalIo && names_all(earlier.as_ref(), &claim.files) => {
+                    take_away_files(&group, name, &claim).await?;
+                    store.delete(&Claim::key(name)).await?;
+                }
+                Err(error) => return Err(error),
+            }
             Ok(removed)
         }
     }
+}
+
+/// The claim of a put that is done, which is not renewed, and which names these files.
+fn names_all(earlier: Option<&Claim>, files: &[String]) -> bool {
+    let Some(earlier) = earlier.filter(|claim| claim.state == ClaimState::Committed && claim.world_size == 1) else {
+        return false;
+    };
+    let named: HashSet<&String> = earlier.files.iter().collect();
+    files.iter().all(|file| named.contains(file))
+}
+
+/// Removes the manifest, then the files that the claim names.
+async fn take_away_files(group: &Transfer, name: &str, claim: &Claim) -> Result<()> {
+    let store = &**group.store();
+    store.delete(&key::manifest_of(name)).await?;
+    let keys = claim.files.iter().map(|path| format!("{name}/{path}"));
+    let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
+    group::all(group, Box::new(work)).await?;
+    give_up_all(store, name, claim).await
 }
 
 /// Removes what the claim names, the manifest first and the claim last.
 async fn take_away(group: &Transfer, lease: &Lease) -> Result<()> {
     let (store, name, claim) = (&**group.store(), lease.name(), lease.claim());
     lease.confirm().await?;
-    store.delete(&key::manifest_of(name)).await?;
-    let keys = claim.files.iter().map(|path| format!("{name}/{path}"));
-    let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
-    group::all(group, Box::new(work)).await?;
-    give_up_all(store, name, &claim).await?;
+    take_away_files(group, name, &claim).await?;
 
     // A put that took the claim over while this process was paused has begun to put its own.
     lease.confirm().await?;

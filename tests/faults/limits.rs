@@ -76,6 +76,21 @@ fn a_full_disk_where_the_store_is() {
     }
 }
 
+/// Removing is what makes room.
+#[test]
+fn a_full_disk_where_a_checkpoint_is_removed() {
+    let bed = bed::local();
+    bed.write("epoch_1/a.bin", &vec![7; 3 << 20]);
+    let uri = format!("file://{}", bed.path("full").join("epoch_1").display());
+    let fill =
+        "\"$3\" -q put epoch_1 \"file://$PWD/full/epoch_1\" && dd if=/dev/zero of=full/filling bs=4k 2>/dev/null; true";
+    let said = on_a_small_disk(&bed, "8m", fill, &["-q", "rm", &uri]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let stdout = said.stdout_line();
+    let left: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("file://")).collect();
+    assert!(left.len() == 1 && left[0].starts_with("filling "), "{left:?}");
+}
+
 /// Where progress is kept is no part of what was asked for.
 #[test]
 fn a_full_disk_where_journals_go() {
