@@ -318,6 +318,7 @@ impl fmt::Debug for Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
         Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
@@ -392,5 +393,19 @@ mod tests {
             file.together(["ID", "SECRET", "TOKEN"]),
             [Some("in file".into()), Some("abc=def".into()), Some("old".into())]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_dotenv_is_variables_or_an_error_that_shows_nothing(text in proptest::collection::vec(any::<u8>(), 0..200), line in "[A-Z]{1,5}=['\"$#\\\\ a-z]{0,20}\n") {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            for content in [&text[..], line.as_bytes(), &[&text[..], b"\nhunter2 ", line.as_bytes()].concat()] {
+                std::fs::write(file.path(), content).unwrap();
+                if let Err(error) = environment(&[]).with_dotenv(file.path(), true) {
+                    prop_assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+                    prop_assert!(!error.to_string().contains("hunter2"));
+                }
+            }
+        }
     }
 }

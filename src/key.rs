@@ -113,5 +113,14 @@ mod tests {
                 prop_assert_eq!(of_path(Path::new(&key)), Some(key.clone()), "key and path are one to one");
             }
         }
+
+        #[test]
+        fn any_text_is_refused_or_stays_below_its_root(key in any::<String>()) {
+            if check(&key).is_ok() {
+                let path = Path::new("/root").join(&key);
+                prop_assert!(path.starts_with("/root") && path.components().count() == 2 + key.split('/').count());
+                prop_assert_eq!(of_path(Path::new(&key)), Some(key));
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::transfer::{Earlier, Held, HeldPart};
 use super::find::read_bounded;
 use super::manifest::{MAX_BYTES, Manifest, NEWER, Writer};
 use super::process::Process;
+use super::rank::MAX_WORLD_SIZE;
 
 const VERSION: u32 = 1;
 /// The largest claim that is read and written, in bytes: it may hold a manifest and the receipts of all parts.
@@ -266,6 +267,9 @@ impl Claim {
                 .hint_is("use a newer strata-ckpt"));
         }
         let claim: Claim = serde_json::from_slice(json).map_err(unreadable)?;
+        if !(1..=MAX_WORLD_SIZE).contains(&claim.world_size) {
+            return Err(bad(format!("it is of {} ranks; there can be 1 to {MAX_WORLD_SIZE}", claim.world_size)));
+        }
         let named = claim.uploads.keys().chain(claim.commit.iter().flat_map(|commit| commit.held.keys()));
         for path in named {
             key::check(path)?;
@@ -303,4 +307,46 @@ impl Claim {
 
 pub(super) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::PartReceipt;
+    use proptest::prelude::*;
+
+    fn claim() -> Claim {
+        let part = PartReceipt { number: 1, size: 5, checksum: Crc64::of(b"12345"), etag: "\"e\"".to_owned() };
+        let upload = UploadId("u".to_owned());
+        let earlier = Earlier { upload, token: "t".to_owned(), size: 8, part_size: 5, parts: vec![part] };
+        let mut claim = Claim::new(ClaimState::Putting, vec!["a".to_owned(), "b/c".to_owned()]);
+        claim.uploads.insert("a".to_owned(), KeptUpload::of(&earlier));
+        claim.renew(Duration::from_secs(60));
+        claim
+    }
+
+    #[test]
+    fn deep_json_is_an_error() {
+        let text = String::from_utf8(claim().to_json().unwrap()).unwrap();
+        let deep = text.replacen('{', &format!("{{\"x\":{},", "[".repeat(100_000)), 1);
+        assert_eq!(Claim::from_json(deep.as_bytes()).unwrap_err().kind(), ErrorKind::Integrity);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_json_is_a_value_or_an_error(at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+            let mut json = claim().to_json().unwrap();
+            let at = at.index(json.len());
+            if cut { json.truncate(at) } else { json[at] = byte }
+            if let Ok(claim) = Claim::from_json(&json) {
+                let _ = (claim.is_live(), claim.is_unfinished(), claim.holder());
+                prop_assert!(claim.uploads.keys().all(|path| key::check(path).is_ok()));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_value_or_an_error(json in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Claim::from_json(&json);
+        }
+    }
 }

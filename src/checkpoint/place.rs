@@ -116,12 +116,18 @@ impl Place {
                 self.transfer.forget_earlier(&self.name, &Destination::At(self.shown.clone()));
                 return Ok(());
             };
-            self.seal().map_err(|error| self.failed(error))?;
-            partial.commit(true)?;
+            let outcome = match self.seal().map_err(|error| self.failed(error)) {
+                Ok(()) => partial.commit(true),
+                Err(error) => {
+                    drop(partial);
+                    Err(error)
+                }
+            };
+            // The directory has its name, or is gone.
             if let Some(journal) = journal {
                 journal.remove();
             }
-            Ok(())
+            outcome
         })
         .await
     }

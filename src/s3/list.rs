@@ -74,6 +74,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn listing(inside: &str) -> Option<ListPage> {
         let xml = format!("<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3\">{inside}</ListBucketResult>");
@@ -126,6 +127,19 @@ mod tests {
             format!("{end}<EncodingType>url</EncodingType>{}", object("runs/%FF", "1")),
         ] {
             assert!(listing(&inside).is_none(), "{inside}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_listing_is_a_page_or_nothing(at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+            let objects: String = ["runs/a", "runs/b%2Fc"].iter().map(|key| object(key, "7")).collect();
+            let inside = format!("<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>{objects}");
+            let mut xml = format!("<ListBucketResult xmlns=\"http://s3\">{inside}</ListBucketResult>").into_bytes();
+            let at = at.index(xml.len());
+            if cut { xml.truncate(at) } else { xml[at] = byte }
+            let page = Element::parse(&xml).and_then(|root| read(&root, "runs/"));
+            prop_assert!(page.is_none_or(|page| page.objects.len() <= 2));
         }
     }
 }

@@ -102,6 +102,86 @@ fn manifests() {
     }
 }
 
+/// What lies at a checkpoint's claim, and may come from anybody.
+fn claims() -> Vec<(String, Vec<u8>)> {
+    let writer = json!({ "host": "h", "pid": 1, "tool": "t", "token": "t" });
+    let since = "2020-01-01T00:00:00Z";
+    let claim = |more: Value| {
+        let mut claim = json!({ "version": 1, "state": "putting", "writer": writer, "since": since, "expires": since });
+        claim.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::to_vec(&claim).unwrap()
+    };
+    let upload = |change: Value| {
+        let mut upload =
+            json!({ "upload": ".model.bin.x.strata-partial", "token": "t", "size": 6 << 20, "part_size": 5 << 20 });
+        upload.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        claim(json!({ "files": ["model.bin"], "uploads": { "model.bin": upload } }))
+    };
+    let part = |number: u64, size: u64| {
+        upload(json!({ "parts": [{ "number": number, "size": size, "crc64nvme": "AAAAAAAAAAA=", "etag": "e" }] }))
+    };
+    let mut all = vec![
+        ("files outside".to_owned(), claim(json!({ "files": ["../../source/model.bin", "/etc/passwd", "a\0b", ""] }))),
+        (
+            "removal of files outside".to_owned(),
+            claim(json!({ "state": "removing", "files": ["../../source/model.bin"] })),
+        ),
+        ("an upload outside".to_owned(), upload(json!({ "upload": "../../source/model.bin" }))),
+        ("an upload that is a file".to_owned(), upload(json!({ "upload": "epoch_1/model.bin" }))),
+        (
+            "an upload of a path outside".to_owned(),
+            claim(json!({ "uploads": { "../../evil": { "upload": "x", "token": "t", "size": 1, "part_size": 1 } } })),
+        ),
+        ("parts of no size".to_owned(), upload(json!({ "part_size": 0 }))),
+        ("parts without bound".to_owned(), upload(json!({ "part_size": u64::MAX }))),
+        ("a size without bound".to_owned(), upload(json!({ "size": u64::MAX }))),
+        ("part 0".to_owned(), part(0, 5 << 20)),
+        ("a part beyond all".to_owned(), part(4_294_967_295, 5 << 20)),
+        ("a part without bound".to_owned(), part(1, u64::MAX)),
+        ("a part of other content".to_owned(), part(1, 5 << 20)),
+        ("times that are none".to_owned(), claim(json!({ "since": "yesterday", "expires": "never" }))),
+        ("no ranks".to_owned(), claim(json!({ "world_size": 0 }))),
+        ("ranks without bound".to_owned(), claim(json!({ "world_size": u32::MAX }))),
+        ("a commit of nothing".to_owned(), claim(json!({ "state": "committing" }))),
+        ("deep JSON".to_owned(), "[".repeat(100_000).into_bytes()),
+        ("nothing".to_owned(), Vec::new()),
+        ("no UTF-8".to_owned(), b"\xff\xfe".to_vec()),
+    ];
+    let mut manifest = manifest();
+    manifest["files"][0]["path"] = json!("../../evil");
+    all.push((
+        "a commit of a path outside".to_owned(),
+        claim(json!({ "state": "committing", "commit": { "manifest": manifest } })),
+    ));
+    all
+}
+
+#[test]
+fn claims_of_checkpoints() {
+    for (what, hostile) in claims() {
+        for arguments in
+            [&["put", "source", NAME, "--part-size", "5MiB"][..], &["rm", NAME], &["rm", "--partial", "--yes"]]
+        {
+            let bed = bed::local();
+            bed.write("source/model.bin", &vec![7; 6 << 20]);
+            bed.write(&format!("checkpoints/{NAME}/.strata/put.json"), &hostile);
+            for arguments in [&["ls"][..], &["ls", "--partial"], &["get", NAME, "got"], arguments] {
+                let said = run(&bed, arguments);
+                assert!(said.code.is_some_and(|code| code != 101), "{what}, {arguments:?}: {said:?}");
+                assert!(!said.stderr.contains("panicked"), "{what}, {arguments:?}: {}", said.stderr);
+                assert!(said.code == Some(0) || said.stderr.contains("error: "), "{what}, {arguments:?}: {said:?}");
+                assert!(arguments[0] != "get" || said.code != Some(0), "{what}: there is no checkpoint to get");
+            }
+            assert!(bed.read("source/model.bin") == vec![7; 6 << 20], "{what}, {arguments:?}");
+            assert_eq!(written(&bed), Vec::<String>::new(), "{what}, {arguments:?}");
+            if arguments[0] == "put" && bed.path(&format!("checkpoints/{NAME}/.strata/manifest.json")).exists() {
+                bed.ok(["get", NAME, "got"]);
+                bed.assert_same_tree("source", "got");
+            }
+        }
+    }
+}
+
 /// A link that somebody planted where a file or a directory of the checkpoint goes.
 #[test]
 fn planted_links() {
