@@ -35,7 +35,6 @@ mod destination;
 mod disk;
 pub mod error;
 pub mod event;
-#[allow(dead_code)]
 mod journal;
 pub mod key;
 mod local;
