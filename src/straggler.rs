@@ -1,4 +1,4 @@
-//! A part that is far slower than the others sits on a bad connection: it is given up there and moved over another.
+//! A part or range far slower than the others sits on a bad connection: it is given up there and goes over another.
 //!
 //! Judged only against parts that finished since its turn came, and only while few are slow: where the network as a whole is
 //! slow, nothing is given up. Dropping a request closes its connection, so the next try has another one.
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::event::HighWater;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, HighWater, Observer};
 
 /// A try younger than this is never given up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -51,6 +52,13 @@ fn lags(own: Pace, finished: &mut [f64], flying: &[Pace]) -> bool {
     let is_slow = |pace: Pace| pace.time >= PATIENCE && pace.rate() < limit;
     let slow = flying.iter().filter(|pace| is_slow(**pace)).count();
     is_slow(own) && slow * ONE_IN <= finished.len() + flying.len()
+}
+
+/// Tells that `action` on `key` lags and begins again.
+pub(crate) fn tell(observer: &dyn Observer, action: &str, key: &str, endpoint: String) {
+    let error = Error::new(ErrorKind::Unavailable, "its connection is far slower than the others");
+    let error = error.action(action).on(key).at(endpoint);
+    observer.event(&Event::Retrying { action, key, tries: 1, delay: Duration::ZERO, error: &error });
 }
 
 /// Parts or ranges on their way at the same time.

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Job;
 use crate::backend::{Part, PartReceipt, StorageBackend, UploadId};
 use crate::body::PartBody;
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
+use crate::error::{Error, Result};
+use crate::straggler;
 
 /// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
 pub(crate) type Parts<'a> = BoxStream<'a, Result<BoxFuture<'a, Result<(Part, PartBody)>>>>;
@@ -65,7 +65,8 @@ async fn send_part<B: StorageBackend + ?Sized>(
     watch.started(part.number).await;
     let receipt = match body.progress() {
         Some(mark) => {
-            let told = || tell_of_straggler(store, job.key, part);
+            let action = format!("send part {} of", part.number);
+            let told = || straggler::tell(&*store.runtime().observer, &action, job.key, store.endpoint());
             job.race.run(mark, since, told, || store.put_part(job.key, upload, part, &body)).await?
         }
         None => store.put_part(job.key, upload, part, &body).await?,
@@ -73,17 +74,4 @@ async fn send_part<B: StorageBackend + ?Sized>(
     drop(slot);
     watch.done(&receipt).await;
     Ok(receipt)
-}
-
-fn tell_of_straggler<B: StorageBackend + ?Sized>(store: &B, key: &str, part: Part) {
-    let error = Error::new(ErrorKind::Unavailable, "its connection is far slower than the others");
-    let action = format!("send part {} of", part.number);
-    let error = error.action(action.as_str()).on(key).at(store.endpoint());
-    store.runtime().observer.event(&Event::Retrying {
-        action: &action,
-        key,
-        tries: 1,
-        delay: std::time::Duration::ZERO,
-        error: &error,
-    });
 }

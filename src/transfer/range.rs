@@ -8,12 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::body::{PIECE, blocking};
 use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::retry;
+use crate::straggler;
 
 use super::Transfer;
 use super::download::{Expected, mismatch};
@@ -23,8 +25,9 @@ use super::landing::Landing;
 const MISMATCHES_ALLOWED: u32 = 3;
 
 impl Transfer {
-    /// Fetches one range into the partial file. A broken connection goes on where it stopped; bytes with a wrong
-    /// checksum are fetched again from the range's start.
+    /// Fetches one range into the partial file, in a slot that the caller holds. After a broken connection, and after
+    /// one that is far slower than the others, it goes on where it stopped; bytes with a wrong checksum are fetched
+    /// again from the range's start.
     pub(super) async fn fetch_range(
         &self,
         key: &str,
@@ -67,8 +70,10 @@ impl Transfer {
         target: Target,
         progress: Arc<HighWater>,
     ) -> Result<Crc64> {
+        let since = Instant::now();
         let len = range.end - range.start;
         let sum = expected.sum_of(number);
+        let mark = progress.clone();
         let state = Mutex::new(RangeWriter {
             target,
             start: range.start,
@@ -77,13 +82,15 @@ impl Transfer {
             progress,
             turn: Arc::default(),
         });
-        retry::run(self.store().runtime(), "get", key, || async {
+        let one_try = || async {
             let mut writer = state.lock().await;
             if writer.digest.len() < len {
-                self.fill(key, &range, expected, &mut writer).await?;
+                // One that has failed is not slow while it waits for the next.
+                self.fill(key, &range, expected, &mut writer).await.inspect_err(|_| mark.rests())?;
             }
             let got = writer.digest.value();
             if sum.is_some_and(|sum| sum != got) {
+                mark.rests();
                 writer.digest = Crc64Digest::new();
                 writer.mismatches += 1;
                 return Err(match writer.mismatches < MISMATCHES_ALLOWED {
@@ -92,11 +99,14 @@ impl Transfer {
                 });
             }
             Ok(got)
-        })
-        .await
+        };
+        let (runtime, action) = (self.store().runtime(), format!("get range {number} of"));
+        let told = || straggler::tell(&*runtime.observer, &action, key, self.store().endpoint());
+        self.race.run(&mark, since, told, || retry::run(runtime, "get", key, one_try)).await
     }
 
     async fn fill(&self, key: &str, range: &Range<u64>, expected: &Expected, writer: &mut RangeWriter) -> Result<()> {
+        writer.progress.begins(writer.digest.len());
         let size = expected.plan.size();
         let from = range.start + writer.digest.len();
         let whole = from == 0 && range.end == size;
@@ -112,7 +122,11 @@ impl Transfer {
         let mut bytes = body.bytes;
         let (mut batch, mut batched) = (Vec::new(), 0);
         while let Some(piece) = bytes.try_next().await? {
+            if piece.is_empty() {
+                continue;
+            }
             batched += piece.len();
+            writer.progress.reached(writer.digest.len() + batched as u64);
             batch.push(piece);
             if batched >= PIECE {
                 writer.write(std::mem::take(&mut batch)).await?;
@@ -179,7 +193,6 @@ impl RangeWriter {
             Ok(digest)
         })
         .await?;
-        self.progress.reached(self.digest.len());
         Ok(())
     }
 }
