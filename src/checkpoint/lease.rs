@@ -158,6 +158,21 @@ impl Lease {
         .await
     }
 
+    /// Gives up what was sent of files that are not there, after the work has failed for good.
+    /// Not those of a commit that was decided.
+    pub(super) async fn give_up_uploads(&self) {
+        if self.is_decided() {
+            return;
+        }
+        let uploads = self.claim().all_uploads();
+        let left = uploads.iter().map(|(path, upload)| (format!("{}/{path}", self.name), upload.id()));
+        let kept = abort_all(&*self.store, left).await;
+        self.note(|claim| {
+            claim.uploads.retain(|_, upload| kept.contains(&upload.id().0));
+        });
+        let _ = self.write(None, true).await;
+    }
+
     /// The work is done: uploads that nobody took up are given up, and the claim says only what was put.
     pub(super) async fn end(&self) -> Result<()> {
         self.end_but(|_| false).await

@@ -117,7 +117,14 @@ async fn put_once(
     };
     let group = transfer.group();
     let work = put_claimed(&group, source, options, members, &claimed);
-    let sent = under_lease(&group, &claimed.lease, work).await?;
+    let sent = match under_lease(&group, &claimed.lease, work).await {
+        // A disk that is full stays so while what was sent lies there.
+        Err(error) if error.kind() == ErrorKind::LocalIo => {
+            claimed.lease.give_up_uploads().await;
+            return Err(error);
+        }
+        outcome => outcome?,
+    };
     transfer.tell(&Event::Committed { key: name, files: all.files, bytes: all.bytes });
     Ok(CheckpointPut { moved_files: sent.files, moved_bytes: sent.bytes, committed: true, ..all.clone() })
 }
