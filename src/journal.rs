@@ -26,8 +26,11 @@ const VERSION: u32 = 1;
 /// Lines that need not last reach the disk at least this often; until then only a power cut loses them.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The largest journal that is read, in bytes: 10,000 parts take some 2 MiB.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = 256 << 20;
 const EXTENSION: &str = "journal";
+/// How often a journal that another process holds is looked at again before it is believed to be at work.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +184,7 @@ impl Journal {
         let Some(state_dir) = runtime.state_dir.as_deref() else { return };
         let path = path_of(&directory_of(state_dir), subject);
         let Ok(file) = File::open(&path) else { return };
-        if file.try_lock().is_ok() {
+        if file.try_lock().is_ok() && is_there(&path, &file) {
             let _ = std::fs::remove_file(&path);
         }
     }
@@ -246,7 +249,7 @@ impl Abandoned {
                 let mut text = Vec::new();
                 Read::by_ref(&mut file).take(LARGEST).read_to_end(&mut text)?;
                 let now = parse(&text, &Head::of(&self.subject)).1;
-                Ok((now.first() == self.records.first()).then_some(file))
+                Ok((now.first() == self.records.first() && is_there(&self.path, &file)).then_some(file))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -291,13 +294,17 @@ pub(crate) fn name_of(subject: &[String]) -> String {
 /// The file, created where it is missing; `None` where another process holds it.
 fn open_locked(directory: &Path, path: &Path) -> io::Result<Option<File>> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    loop {
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).mode(0o600).custom_flags(nofollow());
         let file = options.open(path)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Whoever lists what was abandoned holds it for a moment.
+            Err(TryLockError::WouldBlock) => continue,
             Err(TryLockError::Error(error)) => return Err(error),
         }
         // Who held it before may have removed it while we waited to open it.
@@ -312,6 +319,13 @@ fn open_locked(directory: &Path, path: &Path) -> io::Result<Option<File>> {
             Err(error) => return Err(error),
         }
     }
+    Ok(None)
+}
+
+/// Whether the path still names the file that was opened.
+fn is_there(path: &Path, file: &File) -> bool {
+    let (Ok(there), Ok(ours)) = (std::fs::symlink_metadata(path), file.metadata()) else { return false };
+    (there.dev(), there.ino()) == (ours.dev(), ours.ino())
 }
 
 fn nofollow() -> i32 {

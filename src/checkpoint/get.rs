@@ -129,7 +129,7 @@ async fn fetch_all(
             .on(name)
             .hint_is("--include and --exclude left all of them out; strata-ckpt ls shows their names"));
     }
-    let (files, bytes) = (wanted.len() as u64, wanted.iter().map(Wanted::size).sum());
+    let (files, bytes) = (wanted.len() as u64, wanted.iter().fold(0u64, |sum, file| sum.saturating_add(file.size())));
     transfer.tell(&Event::Planned { files, bytes });
     let members = wanted.iter().map(|file| file.member(transfer, name)).collect();
     let place = Place::prepare(transfer, name, destination, members, options.overwrite).await?;

@@ -14,6 +14,9 @@ use super::units::taken;
 /// How long a command may take to clean up; a little more than the library takes to give an upload up.
 const GRACE: Duration = Duration::from_millis(1_900);
 
+/// When a command is gone, whatever it waits for.
+const LAST_CALL: Duration = Duration::from_millis(1_970);
+
 /// Why a command was ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -56,6 +59,11 @@ impl Watch {
         };
         let _ = self.cause.set(cause);
         self.cancel.cancel();
+        // Not a task: a thread that waits for a terminal, a pipe or a disk keeps none of this waiting.
+        std::thread::spawn(move || {
+            std::thread::sleep(LAST_CALL);
+            std::process::exit(cause.failure().code.into());
+        });
         // Whoever presses Ctrl-C now does not want to wait for the clean-up.
         interrupt.recv().await;
         std::process::exit(cause.failure().code.into());

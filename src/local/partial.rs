@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -24,6 +24,9 @@ use crate::key;
 
 /// How often directories that a concurrent delete prunes are made again.
 const TRIES: u32 = 100;
+/// How often other writers of an upload are waited for: somebody who looks for leftovers holds it for a moment.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// In the name of the partial file of an object that is written in one request.
 const WHOLE: &str = "whole";
 
@@ -151,7 +154,7 @@ impl Staging {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone()),
             Err(error) => return Err(place.failed("write", error)),
         };
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(directory.file(), name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Err(gone()),
@@ -170,7 +173,21 @@ impl Staging {
     /// Makes the object out of the file if it holds exactly `size` bytes; `checksum` is remembered. On failure the file
     /// stays, and so does what was in its place.
     pub(super) fn complete(&self, size: u64, checksum: Crc64, options: &WriteOptions) -> Result<Stored> {
+        self.refuse_other_writers()?;
         self.seal(size, checksum, options, |to, replace| self.directory.rename(OsStr::new(&*self.name), to, replace))
+    }
+
+    /// A process that was stopped while it wrote a part would go on in the object: its upload is as good as gone.
+    fn refuse_other_writers(&self) -> Result<()> {
+        for _ in 0..LOOKS {
+            match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => std::thread::sleep(BETWEEN_LOOKS),
+                // Ours alone, or there are no locks.
+                _ => return Ok(()),
+            }
+        }
+        let message = "another process writes to this upload and does not go on";
+        Err(self.place.error(ErrorKind::NotFound, "write", message).code_is("NoSuchUpload"))
     }
 
     fn seal(

@@ -133,17 +133,18 @@ impl Client {
         let failure = match self.exchange(&checked.with(known).await?).await {
             Ok(answer) if known == Known::Refused => return Ok(answer),
             Ok(answer) if answer::checksum(&answer.headers).is_some() => {
-                sums.learn(Known::Kept);
+                // Who kept it once and not another time cannot be relied on: MD5 goes along from then on.
+                if known != Known::Ignored {
+                    sums.learn(Known::Kept);
+                }
                 return Ok(answer);
             }
             Ok(answer) => {
-                if known != Known::Kept {
-                    sums.learn(Known::Ignored);
-                    self.tell_what_is_not_checked("does not confirm");
-                }
+                sums.learn(Known::Ignored);
+                self.tell_what_is_not_checked("does not confirm");
                 return match known {
                     // Nobody has checked these bytes.
-                    Known::Promised => {
+                    Known::Promised | Known::Kept => {
                         let broken = "the server does not confirm the checksum that it promised to check";
                         Err(Failure::unknown(Error::new(ErrorKind::Unavailable, broken).retryable(None)))
                     }

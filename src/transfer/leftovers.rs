@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
 use crate::backend::{StorageBackend, UploadId};
 use crate::body::blocking;
 use crate::disk::{is_partial, parent_of, sync_directory};
@@ -91,6 +93,16 @@ fn remove_partial(partial: &Path) -> Result<()> {
     if !partial.file_name().and_then(|name| name.to_str()).is_some_and(is_partial) {
         return Ok(());
     }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(partial, flags, Mode::empty());
+    // Held until it is gone, so that no process begins to write to it.
+    let _held = match opened {
+        Ok(opened) if rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive).is_err() => {
+            return Err(Error::new(ErrorKind::Exists, "a process writes to it")
+                .action(format!("remove '{}'", partial.display())));
+        }
+        opened => opened,
+    };
     match std::fs::symlink_metadata(partial) {
         Ok(there) if there.is_dir() => std::fs::remove_dir_all(partial).map_err(failed)?,
         Ok(_) => std::fs::remove_file(partial).map_err(failed)?,

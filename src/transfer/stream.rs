@@ -110,6 +110,12 @@ impl Transfer {
             ErrorKind::Integrity => error.hint_is("what was written to the output is wrong: discard it and try again"),
             _ => error,
         })?;
+        if options.require_checksum && !verified {
+            return Err(Error::new(ErrorKind::Integrity, "what was written to the output could not be verified")
+                .action("get")
+                .on(key)
+                .hint_is("get it into a file, which is read again for its checksum"));
+        }
         self.tell(&Event::FileDone { key, bytes: size, moved: true });
         Ok(Got { size, checksum, verified, moved: true })
     }
