@@ -127,6 +127,11 @@ impl KeptUpload {
         self.parts.push(KeptPart { number, size, crc64nvme: checksum, etag });
     }
 
+    /// Bytes of the parts that the store has, as far as the claim says.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.size).sum()
+    }
+
     pub(crate) fn id(&self) -> UploadId {
         UploadId(self.upload.clone())
     }

@@ -9,11 +9,12 @@ use futures::FutureExt;
 
 use crate::backend::PartialFile;
 use crate::error::{ErrorKind, Result};
+use crate::event::Event;
 use crate::key::RESERVED_DIRECTORY;
 use crate::transfer::{Interrupted, Left, Transfer, interrupted};
 
 use super::catalog::unfinished_in_words;
-use super::claim::{Claim, ClaimState, SeenClaim};
+use super::claim::{Claim, ClaimState, KeptUpload, SeenClaim};
 use super::find::ManifestSeen;
 use super::group;
 use super::lease::Lease;
@@ -104,9 +105,15 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
 /// What a claim names, and the ids of its uploads; nothing where all is done.
 async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Leftover>, Vec<String>)>> {
     let store = &**transfer.store();
-    let Some(SeenClaim { claim: Some(claim), etag }) = Claim::see(store, &Claim::key(&name)).await? else {
-        return Ok(None);
+    let seen = match Claim::see(store, &Claim::key(&name)).await {
+        // One name that cannot be looked into is in no other's way.
+        Err(error) if error.kind() == ErrorKind::Integrity => {
+            transfer.tell(&Event::Warning { message: &format!("'{name}' is left out: {error}") });
+            return Ok(None);
+        }
+        seen => seen?,
     };
+    let Some(SeenClaim { claim: Some(claim), etag }) = seen else { return Ok(None) };
     if !claim.is_unfinished() && claim.uploads.is_empty() {
         return Ok(None);
     }
@@ -142,7 +149,7 @@ async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Le
             .unwrap_or_else(|| "uploads of it could not be given up".to_owned()),
         live,
         files: removal.files,
-        bytes: removal.bytes,
+        bytes: removal.bytes + claim.uploads.values().map(KeptUpload::sent_bytes).sum::<u64>(),
         uploads: uploads.len() as u64,
         what: What::Claim { committed, etag },
         name,

@@ -155,6 +155,12 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank, mut seen: Option<Seen
             refuse_live_ranks(store, name, &existing.collect()).await?;
         }
         let before = seen.as_ref().and_then(|seen| seen.claim.as_ref());
+        if let Some(other) = before.filter(|claim| claim.world_size > 1 && claim.world_size != rank.world_size) {
+            let (others, ours) = (other.world_size, rank.world_size);
+            let message =
+                format!("'{name}' was begun by {others} ranks and is put by {ours} now: all of them put again");
+            transfer.tell(&Event::Warning { message: &message });
+        }
         let files = before.map(|claim| claim.files.clone()).unwrap_or_default();
         let mut claim = Claim::new(ClaimState::Putting, files);
         claim.uploads = before.map(Claim::all_uploads).unwrap_or_default();

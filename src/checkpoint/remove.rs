@@ -38,7 +38,8 @@ pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
     let store = &**transfer.store();
     key::check(name)?;
     // A writer that has decided and was paused would otherwise commit what is gone.
-    let seen = Claim::see(store, &Claim::key(name)).await?.and_then(|seen| seen.claim);
+    // Where that cannot be told, what follows says why.
+    let seen = Claim::see(store, &Claim::key(name)).await.ok().flatten().and_then(|seen| seen.claim);
     if seen.is_some_and(|claim| claim.state == ClaimState::Committing && !claim.is_live()) {
         look_at_claim(transfer, name).await?;
     }

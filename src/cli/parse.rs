@@ -101,7 +101,9 @@ fn format_wanted(line: &[OsString], environment: &Environment) -> (bool, Colour)
     let innermost = matches.as_ref().map(|matches| matches.subcommand().map_or(matches, |(_, inner)| inner));
     let json = innermost.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten()).copied();
     let color = innermost.and_then(|matches| matches.try_get_one::<Colour>("color").ok().flatten()).copied();
-    (json.unwrap_or(false), color.unwrap_or(Colour::Auto))
+    // What stands behind the argument that does not parse is not seen.
+    let typed = line.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    (json.unwrap_or(false) || typed, color.unwrap_or(Colour::Auto))
 }
 
 fn matters(bad: &BadVariable, matches: &ArgMatches) -> bool {

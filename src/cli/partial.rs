@@ -67,7 +67,7 @@ pub(crate) async fn remove(context: &Context, args: &RmArgs) -> anyhow::Result<(
         context.output.note("nothing was abandoned");
         return Ok(());
     }
-    if !args.dry_run && !args.yes && !confirm(context, &found)? {
+    if !args.dry_run && !args.yes && !confirm(context, &found).await? {
         context.output.note("nothing was removed");
         return Ok(());
     }
@@ -109,7 +109,7 @@ async fn look(context: &Context, prefix: Option<&str>) -> Result<(Transfer, Vec<
 }
 
 /// Asks whoever sits at the terminal; without one, nothing is removed.
-fn confirm(context: &Context, found: &[(Transfer, Leftover)]) -> Result<bool> {
+async fn confirm(context: &Context, found: &[(Transfer, Leftover)]) -> Result<bool> {
     if !std::io::stdin().is_terminal() || context.output.is_json() {
         return Err(Error::invalid("nobody is there to be asked whether to remove them")
             .hint_is("add --yes to remove without being asked, or --dry-run to see what would go"));
@@ -121,8 +121,16 @@ fn confirm(context: &Context, found: &[(Transfer, Leftover)]) -> Result<bool> {
     let failed = |error| Error::local("ask on the terminal", error);
     write!(stderr, "remove {}? [y/N] ", if found.len() == 1 { "it" } else { "them" }).map_err(failed)?;
     stderr.flush().map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(failed)?;
+    let asked = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    // Whoever presses Ctrl-C has answered.
+    let answer = tokio::select! {
+        biased;
+        () = context.runtime.cancel.cancelled() => return Err(Error::cancelled()),
+        answer = asked => answer.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?.map_err(failed)?,
+    };
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

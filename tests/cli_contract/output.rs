@@ -111,3 +111,14 @@ fn colour_only_where_it_is_wanted() {
     assert!(!coloured(&["--color", "never", "put", "none"], "CLICOLOR_FORCE"));
     assert!(!coloured(&["put", "none"], "NO_COLOR"));
 }
+
+/// Wherever `--json` stands in a line that does not parse.
+#[test]
+fn a_usage_error_is_an_object_too() {
+    let bed = local();
+    for line in [&["ls", "--sample", "bad", "--json"][..], &["ls", "--bogus", "--json"], &["-j", "0", "--json", "ls"]] {
+        let said = bed.run(line);
+        let last: serde_json::Value = serde_json::from_str(said.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!((said.code, &last["code"]), (Some(2), &2.into()), "{line:?}");
+    }
+}

@@ -17,7 +17,7 @@ pub(crate) struct RmArgs {
 
     /// Remove what was abandoned, of all names or of those that begin with KEY: uploads, files of interrupted puts, partial
     /// files. ls --partial shows it
-    #[arg(long)]
+    #[arg(long, env = "STRATA_RM_PARTIAL", value_parser = BoolishValueParser::new())]
     pub(crate) partial: bool,
 
     /// Remove a selection without being asked
