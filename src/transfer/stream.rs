@@ -32,7 +32,7 @@ impl Transfer {
     /// [`RuntimeConfig::max_memory`](crate::RuntimeConfig::max_memory) bytes of it are in memory.
     ///
     /// # Errors
-    /// As [`put_file`](Self::put_file); [`ErrorKind::LocalIo`](crate::ErrorKind::LocalIo) when the stream fails;
+    /// As [`put_file`](Self::put_file); [`ErrorKind::LocalIo`] when the stream fails;
     /// nothing is stored then.
     pub async fn put_stream<R>(&self, reader: R, key: &str, overwrite: Overwrite) -> Result<Put>
     where
@@ -75,7 +75,7 @@ impl Transfer {
     /// end, after the bytes were handed on.
     ///
     /// # Errors
-    /// As [`get_file`](Self::get_file); [`ErrorKind::LocalIo`](crate::ErrorKind::LocalIo) when the writer fails.
+    /// As [`get_file`](Self::get_file); [`ErrorKind::LocalIo`] when the writer fails.
     pub async fn get_stream<W>(&self, key: &str, mut writer: W, options: &GetOptions) -> Result<Got>
     where
         W: AsyncWrite + Send + Unpin,
