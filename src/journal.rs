@@ -6,6 +6,9 @@
 //!
 //! A journal is a convenience: one that cannot be written costs a warning, never the transfer.
 
+mod abandoned;
+mod records;
+
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -14,15 +17,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+pub(crate) use abandoned::{Abandoned, abandoned};
+pub(crate) use records::Record;
+use records::{Head, line_of, parse};
 
 use crate::checksum::Crc64;
 use crate::config::RuntimeConfig;
 use crate::disk::sync_directory;
 use crate::event::{Event, Observer};
 
-/// What this crate writes; another version is not read.
-const VERSION: u32 = 1;
 /// Lines that need not last reach the disk at least this often; until then only a power cut loses them.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// The largest journal that is read, in bytes: 10,000 parts take some 2 MiB.
@@ -31,36 +34,6 @@ const EXTENSION: &str = "journal";
 /// How often a journal that another process holds is looked at again before it is believed to be at work.
 const LOOKS: u32 = 10;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// The first line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    journal: String,
-    version: u32,
-    subject: Vec<String>,
-}
-
-impl Head {
-    fn of(subject: &[String]) -> Self {
-        Head { journal: "strata-ckpt".to_owned(), version: VERSION, subject: subject.to_vec() }
-    }
-}
-
-/// Something that was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "did", rename_all = "lowercase")]
-pub(crate) enum Record {
-    /// A multipart upload was begun, for a source of `size` bytes in parts of `part_size`.
-    Upload { id: String, token: String, size: u64, part_size: u64 },
-    /// A part's first byte was sent.
-    Started { part: u32 },
-    /// The store has a part.
-    Part { part: u32, size: u64, checksum: Crc64, etag: String },
-    /// A download was begun into the file `partial`, of the object with this ETag.
-    Download { partial: PathBuf, size: u64, part_size: u64, etag: Option<String>, checksum: Option<Crc64> },
-    /// A range, by its number from 1, lies in the partial file.
-    Range { range: u32, checksum: Crc64 },
-}
 
 /// The journal of one transfer, locked for this process until it is dropped.
 pub(crate) struct Journal {
@@ -231,52 +204,6 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-/// A journal that no process works with.
-#[derive(Clone, Debug)]
-pub(crate) struct Abandoned {
-    pub(crate) path: PathBuf,
-    pub(crate) subject: Vec<String>,
-    pub(crate) records: Vec<Record>,
-}
-
-impl Abandoned {
-    /// Keeps other processes away from the transfer until the file is closed; `None` where one has taken it up
-    /// meanwhile. May block.
-    pub(crate) fn lock(&self) -> io::Result<Option<File>> {
-        let mut file = File::open(&self.path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let mut text = Vec::new();
-                Read::by_ref(&mut file).take(LARGEST).read_to_end(&mut text)?;
-                let now = parse(&text, &Head::of(&self.subject)).1;
-                Ok((now.first() == self.records.first() && is_there(&self.path, &file)).then_some(file))
-            }
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
-}
-
-/// The journals below `state_dir` that no process works with; those that cannot be read are left out. May block.
-pub(crate) fn abandoned(state_dir: &Path) -> Vec<Abandoned> {
-    let Ok(entries) = std::fs::read_dir(directory_of(state_dir)) else { return Vec::new() };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found: Vec<Abandoned> = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
-        .filter_map(|path| {
-            let mut file = File::open(&path).ok()?;
-            file.try_lock().ok()?;
-            let mut text = Vec::new();
-            Read::by_ref(&mut file).take(LARGEST).read_to_end(&mut text).ok()?;
-            let head: Head = lines(&text).next().and_then(|(_, json)| serde_json::from_slice(json).ok())?;
-            let records = parse(&text, &Head::of(&head.subject)).1;
-            Some(Abandoned { path, subject: head.subject, records })
-        })
-        .collect();
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
-
 fn directory_of(state_dir: &Path) -> PathBuf {
     state_dir.join("strata-ckpt").join("journals")
 }
@@ -330,43 +257,6 @@ fn is_there(path: &Path, file: &File) -> bool {
 
 fn nofollow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
-}
-
-fn line_of(value: &impl Serialize) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(value)?;
-    Ok([Crc64::of(&json).to_string().as_bytes(), b" ", &json, b"\n"].concat())
-}
-
-/// The lines that are whole, up to the first that is not; with each, where it ends.
-fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let end = rest.iter().position(|byte| *byte == b'\n')?;
-        let line = &rest[..end];
-        let space = line.iter().position(|byte| *byte == b' ')?;
-        let (sum, json) = (&line[..space], &line[space + 1..]);
-        let sum: Crc64 = std::str::from_utf8(sum).ok()?.parse().ok()?;
-        at += end + 1;
-        (Crc64::of(json) == sum).then_some((at, json))
-    })
-}
-
-/// The records behind a head that is `head`, and how many bytes all of it takes; nothing behind another head.
-fn parse(text: &[u8], head: &Head) -> (u64, Vec<Record>) {
-    let mut lines = lines(text);
-    let is_ours = |json: &[u8]| serde_json::from_slice::<Head>(json).is_ok_and(|theirs| theirs == *head);
-    let mut kept = match lines.next() {
-        Some((end, json)) if is_ours(json) => end,
-        _ => return (0, Vec::new()),
-    };
-    let mut records = Vec::new();
-    for (end, json) in lines {
-        let Ok(record) = serde_json::from_slice(json) else { break };
-        records.push(record);
-        kept = end;
-    }
-    (kept as u64, records)
 }
 
 #[cfg(test)]
