@@ -35,15 +35,12 @@ pub struct Removed {
 /// [`ErrorKind::NotFound`] when nothing of that name is there, or only plain files under it;
 /// [`ErrorKind::Exists`] for a file of a committed checkpoint, which would be damaged.
 pub async fn remove(transfer: &Transfer, name: &str) -> Result<Removed> {
-    let store = &**transfer.store();
-    key::check(name)?;
+    let mut plan = removal_of(transfer, name).await?;
     // A writer that has decided and was paused would otherwise commit what is gone.
-    // Where that cannot be told, what follows says why.
-    let seen = Claim::see(store, &Claim::key(name)).await.ok().flatten().and_then(|seen| seen.claim);
-    if seen.is_some_and(|claim| claim.state == ClaimState::Committing && !claim.is_live()) {
+    if plan.is_decided() {
         look_at_claim(transfer, name).await?;
+        plan = removal_of(transfer, name).await?;
     }
-    let plan = removal_of(transfer, name).await?;
     carry_out(transfer, name, plan).await
 }
 
@@ -162,6 +159,14 @@ enum Removal {
         files: Vec<(String, u64)>,
         seen: Option<Box<SeenClaim>>,
     },
+}
+
+impl Removal {
+    /// A commit was decided there and not carried out.
+    fn is_decided(&self) -> bool {
+        let Removal::Checkpoint { seen: Some(seen), .. } = self else { return false };
+        seen.claim.as_ref().is_some_and(|claim| claim.state == ClaimState::Committing)
+    }
 }
 
 /// What says which files a checkpoint has.
