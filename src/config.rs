@@ -17,8 +17,8 @@ use crate::retry::RetryBudget;
 pub const MIB: u64 = 1 << 20;
 /// The default part size in bytes: 8 MiB.
 pub const DEFAULT_PART_SIZE: u64 = 8 * MIB;
-/// Connections when nothing fixes their number.
-pub const DEFAULT_CONCURRENCY: usize = 16;
+/// The most requests in flight that [`Concurrency::Auto`] comes to.
+pub const MOST_AUTO_CONCURRENCY: usize = 256;
 /// How long a put of a directory may show no sign of life: it shows one three times in this time.
 pub const DEFAULT_CLAIM_EXPIRY: Duration = Duration::from_secs(300);
 
@@ -31,14 +31,34 @@ pub enum PartSize {
     Fixed(u64),
 }
 
+/// How many requests are in flight at once, over all files of a [`Transfer`](crate::Transfer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as are found to help: more while throughput grows with them, fewer where the server asks for less; 1 to
+    /// [`MOST_AUTO_CONCURRENCY`].
+    Auto,
+    /// This many, at least 1.
+    Fixed(usize),
+}
+
+impl Concurrency {
+    /// The most that it can come to.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Concurrency::Auto => MOST_AUTO_CONCURRENCY,
+            Concurrency::Fixed(n) => n,
+        }
+    }
+}
+
 /// How transfers run. Cheap to clone; clones share the retry budget, the observer and the cancel token.
 #[derive(Clone)]
 pub struct RuntimeConfig {
     /// Part size of uploads and range size of downloads. Default: [`PartSize::Auto`].
     pub part_size: PartSize,
-    /// Requests in flight at once over all files, at least 1; fewer where the process may not have six descriptors for
-    /// each. Default: [`DEFAULT_CONCURRENCY`].
-    pub concurrency: usize,
+    /// Requests in flight at once over all files; fewer where the process may not have six descriptors for each.
+    /// Default: [`Concurrency::Auto`].
+    pub concurrency: Concurrency,
     /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
     pub max_memory: u64,
     /// How often a failed request is repeated. Default: 8, which spans about 20 seconds of outage.
@@ -68,7 +88,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         RuntimeConfig {
             part_size: PartSize::Auto,
-            concurrency: DEFAULT_CONCURRENCY,
+            concurrency: Concurrency::Auto,
             max_memory: 512 * MIB,
             retries: 8,
             connect_timeout: Duration::from_secs(5),
@@ -85,9 +105,9 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// [`concurrency`](Self::concurrency), as far as descriptors suffice, and never nothing.
+    /// The most that [`concurrency`](Self::concurrency) comes to, as far as descriptors suffice, and never nothing.
     pub(crate) fn in_flight(&self) -> usize {
-        self.concurrency.min(descriptors::suffice_for()).max(1)
+        self.concurrency.most().min(descriptors::suffice_for()).max(1)
     }
 
     /// The same, where the caller's token ends nothing.
@@ -178,12 +198,12 @@ pub fn parse_part_size(text: &str) -> Result<PartSize, String> {
 ///
 /// # Errors
 /// Why the text is not such a number.
-pub fn parse_concurrency(text: &str) -> Result<usize, String> {
+pub fn parse_concurrency(text: &str) -> Result<Concurrency, String> {
     if text.eq_ignore_ascii_case("auto") {
-        return Ok(DEFAULT_CONCURRENCY);
+        return Ok(Concurrency::Auto);
     }
     match text.parse() {
-        Ok(n @ 1..=1024) => Ok(n),
+        Ok(n @ 1..=1024) => Ok(Concurrency::Fixed(n)),
         _ => Err(format!("'{text}' is not a number of connections, 1 to 1024, or auto")),
     }
 }

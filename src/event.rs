@@ -37,6 +37,19 @@ pub enum Event<'a> {
         /// Bytes.
         bytes: u64,
     },
+    /// One request of a transfer is done: a part or a small object is in the store, or a range came out of it. What
+    /// failed before it succeeded does not count.
+    PartMoved {
+        /// Which way.
+        direction: Direction,
+        /// Bytes that it carried.
+        bytes: u64,
+        /// How long the store took to answer: to the first byte of what was asked for, or to its confirmation after
+        /// the last byte was handed on.
+        waited: Duration,
+        /// From its beginning, the reading of a source for its checksum included, to its end.
+        took: Duration,
+    },
     /// A try failed and will be repeated.
     Retrying {
         /// What was tried, as a verb phrase.
@@ -75,6 +88,15 @@ pub enum Event<'a> {
     },
 }
 
+/// Which way bytes move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Into the store.
+    Up,
+    /// Out of the store.
+    Down,
+}
+
 /// Receives [`Event`]s, possibly from several threads at once; it should return quickly.
 pub trait Observer: Send + Sync {
     /// Called for each event.
@@ -105,6 +127,8 @@ struct Mark {
     at: u64,
     /// Where the current try began, and when; `None` while nothing is on its way.
     current: Option<(u64, Instant)>,
+    /// When it came as far as it has.
+    since: Option<Instant>,
 }
 
 impl HighWater {
@@ -130,7 +154,13 @@ impl HighWater {
     /// A try begins, at this byte of the range.
     pub(crate) fn begins(&self, from: u64) {
         let mut mark = self.mark();
-        (mark.at, mark.current) = (from, Some((from, Instant::now())));
+        let now = Instant::now();
+        (mark.at, mark.current, mark.since) = (from, Some((from, now)), Some(now));
+    }
+
+    /// How long nothing has moved.
+    pub(crate) fn rested(&self) -> Duration {
+        self.mark().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// The try has failed; until the next begins nothing is on its way.
@@ -155,7 +185,7 @@ impl HighWater {
         let from = if bytes > mark.at { mark.at } else { 0 };
         let again = bytes.min(mark.gone).saturating_sub(from);
         let moved = bytes.saturating_sub(mark.counted);
-        mark.at = bytes;
+        (mark.at, mark.since) = (bytes, Some(Instant::now()));
         mark.gone = mark.gone.max(bytes);
         mark.counted = mark.counted.max(bytes);
         drop(mark);

@@ -47,7 +47,7 @@ mod straggler;
 pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};
-pub use config::{Environment, PartSize, RuntimeConfig};
+pub use config::{Concurrency, Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use local::LocalStorage;
 #[cfg(feature = "s3")]

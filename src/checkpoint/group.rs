@@ -55,11 +55,11 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::{LocalStorage, RuntimeConfig};
+    use crate::{Concurrency, LocalStorage, RuntimeConfig};
 
     #[tokio::test]
     async fn nothing_more_is_begun_after_a_failure() {
-        let runtime = RuntimeConfig { concurrency: 3, ..RuntimeConfig::default() };
+        let runtime = RuntimeConfig { concurrency: Concurrency::Fixed(3), ..RuntimeConfig::default() };
         let transfer = Transfer::new(Arc::new(LocalStorage::with_config("/nonexistent", runtime)));
         let (group, begun) = (transfer.group(), AtomicUsize::new(0));
         let work = (0..100).map(|number| {

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::cli::args::{Action, Arguments, Backend, command};
     use clap::FromArgMatches;
-    use storage::PartSize;
+    use storage::{Concurrency, PartSize};
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
         Environment::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
@@ -91,7 +91,7 @@ mod tests {
             .with_dotenv(&file, true)
             .unwrap();
         let common = parse(&environment, &["strata-ckpt", "ls", "-j", "3"]).common;
-        assert_eq!((common.concurrency, common.retries), (3, 2));
+        assert_eq!((common.concurrency, common.retries), (Concurrency::Fixed(3), 2));
         assert_eq!((common.part_size, common.max_memory), (PartSize::Fixed(5 << 20), 512 << 20));
     }
 

@@ -1,5 +1,7 @@
 //! Parts in flight: as many at once as there are slots, their receipts as they come.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -10,6 +12,7 @@ use super::Job;
 use crate::backend::{Part, PartReceipt, StorageBackend, UploadId};
 use crate::body::PartBody;
 use crate::error::{Error, Result};
+use crate::event::{Direction, Event};
 use crate::straggler;
 
 /// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
@@ -72,6 +75,9 @@ async fn send_part<B: StorageBackend + ?Sized>(
         None => store.put_part(job.key, upload, part, &body).await?,
     };
     drop(slot);
+    let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
+    let (direction, bytes) = (Direction::Up, receipt.size);
+    store.runtime().observer.event(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
     watch.done(&receipt).await;
     Ok(receipt)
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use crate::body::{PIECE, blocking};
 use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, HighWater};
+use crate::event::{Direction, Event, HighWater};
 use crate::retry;
 use crate::straggler;
 
@@ -81,6 +82,7 @@ impl Transfer {
             mismatches: 0,
             progress,
             turn: Arc::default(),
+            waited: Duration::ZERO,
         });
         let one_try = || async {
             let mut writer = state.lock().await;
@@ -102,7 +104,10 @@ impl Transfer {
         };
         let (runtime, action) = (self.store().runtime(), format!("get range {number} of"));
         let told = || straggler::tell(&*runtime.observer, &action, key, self.store().endpoint());
-        self.race.run(&mark, since, told, || retry::run(runtime, "get", key, one_try)).await
+        let got = self.race.run(&mark, since, told, || retry::run(runtime, "get", key, one_try)).await?;
+        let waited = state.lock().await.waited;
+        self.tell(&Event::PartMoved { direction: Direction::Down, bytes: len, waited, took: since.elapsed() });
+        Ok(got)
     }
 
     async fn fill(&self, key: &str, range: &Range<u64>, expected: &Expected, writer: &mut RangeWriter) -> Result<()> {
@@ -111,7 +116,9 @@ impl Transfer {
         let from = range.start + writer.digest.len();
         let whole = from == 0 && range.end == size;
         let asked = (!whole).then_some(from..range.end);
+        let since = Instant::now();
         let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
+        writer.waited = since.elapsed();
         if body.meta.size != size {
             let message = format!("it has {} bytes, not the {size} expected", body.meta.size);
             let error = Error::new(ErrorKind::Integrity, message)
@@ -145,10 +152,16 @@ impl Transfer {
         let asked = &range;
         let fetched = retry::run(self.store().runtime(), "get", key, || async move {
             let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-            self.store().open(key, Some(asked.clone()), pin).await?.collect().await
+            let since = Instant::now();
+            let body = self.store().open(key, Some(asked.clone()), pin).await?;
+            let waited = since.elapsed();
+            Ok((body.collect().await?, waited, since.elapsed()))
         })
         .await?;
-        self.tell(&Event::Moved { bytes: fetched.len() as u64 });
+        let (fetched, waited, took) = fetched;
+        let bytes = fetched.len() as u64;
+        self.tell(&Event::Moved { bytes });
+        self.tell(&Event::PartMoved { direction: Direction::Down, bytes, waited, took });
         Ok(fetched)
     }
 }
@@ -169,6 +182,8 @@ struct RangeWriter {
     digest: Crc64Digest,
     mismatches: u32,
     progress: Arc<HighWater>,
+    /// How long the last answer took to begin.
+    waited: Duration,
     /// Held by the thread that writes, also where nobody waits for it any more: what an earlier try still writes is
     /// overwritten by the next, never the other way round.
     turn: Arc<Mutex<()>>,

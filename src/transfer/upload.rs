@@ -1,13 +1,16 @@
 //! A file into the store: recognise equal content, then one request or a pipeline of parts.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::backend::{ObjectMeta, Precondition, WriteOptions};
 use crate::body::PartBody;
 use crate::checksum::Crc64;
 use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, HighWater};
+use crate::event::{Direction, Event, HighWater};
 use crate::key;
 use crate::multipart;
 use crate::plan::Plan;
@@ -110,11 +113,16 @@ impl Transfer {
     async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
         let sending = async {
             let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+            let since = Instant::now();
             let body = self.part_body(source, 0, source.size).await?.guarded(source.guard());
             if body.is_empty() {
                 source.check_unchanged().await?;
             }
-            multipart::put_whole(&**self.store(), key, &body, options).await
+            let sent = multipart::put_whole(&**self.store(), key, &body, options).await?;
+            let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
+            let (direction, bytes) = (Direction::Up, sent.size);
+            self.tell(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
+            Ok(sent)
         };
         self.unless_given_up("put", key, sending).await
     }

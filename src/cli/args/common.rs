@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use storage::PartSize;
 use storage::config::{parse_concurrency, parse_duration, parse_part_size, parse_size};
+use storage::{Concurrency, PartSize};
 
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
@@ -71,7 +71,7 @@ pub(crate) struct Common {
         default_value = "auto",
         value_parser = parse_concurrency
     )]
-    pub(crate) concurrency: usize,
+    pub(crate) concurrency: Concurrency,
 
     /// What stdin and stdout may hold in memory
     #[arg(
