@@ -408,15 +408,21 @@ static int reply(Conn *c, int status, const char *extra, const char *body) {
   return failed;
 }
 
-static int refuse(Conn *c, int status) {
-  const char *code = status == 404 ? "NoSuchKey" : status == 412 ? "PreconditionFailed" : status == 416 ? "InvalidRange" : "NotImplemented";
+#define XML "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
+#define XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+static int refuse_as(Conn *c, int status, const char *code) {
   char body[200];
-  snprintf(body, sizeof body, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>%s</Code><Message>s3sink</Message></Error>", code);
+  snprintf(body, sizeof body, XML "<Error><Code>%s</Code><Message>s3sink</Message></Error>", code);
   return reply(c, status, "", body);
 }
 
-#define XML "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-#define XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+static int refuse(Conn *c, int status) {
+  return refuse_as(c, status, status == 404   ? "NoSuchKey"
+                              : status == 412 ? "PreconditionFailed"
+                              : status == 416 ? "InvalidRange"
+                                              : "NotImplemented");
+}
 
 // Checksums of the request, for its answer.
 static char *sums_of(const Conn *c) { return no_checksums ? strdup("") : headers_like(c, "x-amz-checksum-"); }
@@ -498,7 +504,7 @@ static int go_on_with_upload(Conn *c, const char *upload, long long size) {
     if (part > u->parts) u->parts = part;
   } else if (u) *at = u->next;
   pthread_mutex_unlock(&lock);
-  if (!u) return reply(c, 404, "", XML "<Error><Code>NoSuchUpload</Code><Message>s3sink</Message></Error>");
+  if (!u) return refuse_as(c, 404, "NoSuchUpload");
   if (is_part) {
     Text extra = {0};
     char *sums = sums_of(c);
@@ -730,8 +736,10 @@ static int bucket_request(Conn *c, Text *body) {
   if (strcmp(c->method, "GET")) return refuse(c, 501);
   if (has(c, "location")) return reply(c, 200, "", XML "<LocationConstraint" XMLNS ">us-east-1</LocationConstraint>");
   if (has(c, "versioning")) return reply(c, 200, "", XML "<VersioningConfiguration" XMLNS "/>");
-  if (has(c, "uploads")) return reply(c, 200, "", XML "<ListMultipartUploadsResult" XMLNS "><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>");
-  if (has(c, "object-lock")) return reply(c, 404, "", XML "<Error><Code>ObjectLockConfigurationNotFoundError</Code><Message>s3sink</Message></Error>");
+  if (has(c, "uploads"))
+    return reply(c, 200, "",
+                 XML "<ListMultipartUploadsResult" XMLNS "><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>");
+  if (has(c, "object-lock")) return refuse_as(c, 404, "ObjectLockConfigurationNotFoundError");
   return list(c);
 }
 
