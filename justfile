@@ -25,6 +25,10 @@ crash-sweep *ARGS:
 outage *ARGS:
     STRATA_OUTAGE_MIB=1024 ./scripts/test.sh --test faults outage {{ARGS}}
 
+# Compare with other S3 clients, and write docs/performance.md: about an hour
+bench-peers *ARGS:
+    ./scripts/bench-peers.sh {{ARGS}}
+
 # Build, and take a small checkpoint there and back
 quickstart:
     ./scripts/quickstart.sh
