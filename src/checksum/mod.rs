@@ -4,6 +4,7 @@
 //! Algorithms, text forms and the two types, full object and composite, are S3's:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html>
 
+mod combine;
 mod crc64;
 mod stored;
 mod whole;
