@@ -1,20 +1,16 @@
-//! The bytes of one part: a range of a file or a buffer, with the checksum that was taken before they are sent.
+//! The bytes of one part: a range of a file or a buffer, read for each try anew, and their checksum.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt, try_unfold};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::HighWater;
-
-/// Bytes read and handed on at once. Fresh megabyte buffers cost more in page faults than reading the cache twice.
-pub(crate) const PIECE: usize = 256 << 10;
+use crate::pieces::{FilePieces, PIECE, failed_to_read};
 
 /// Asked before a body's last piece is handed out; an error ends the body instead.
 pub(crate) type Guard = Arc<dyn Fn() -> Result<()> + Send + Sync>;
@@ -23,7 +19,8 @@ pub(crate) type Guard = Arc<dyn Fn() -> Result<()> + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct PartBody {
     source: Source,
-    checksum: Crc64,
+    /// Of the first reading to its end; all others must agree.
+    checksum: Arc<OnceLock<Crc64>>,
     progress: Option<Arc<HighWater>>,
     guard: Option<HiddenGuard>,
     /// Memory reserved for `source`, given back with the last clone.
@@ -48,25 +45,16 @@ enum Source {
 impl PartBody {
     /// A part that lies in memory.
     pub fn from_bytes(bytes: Bytes) -> Self {
-        let checksum = Crc64::of(&bytes);
-        PartBody { source: Source::Bytes(bytes), checksum, progress: None, guard: None, _memory: None }
+        PartBody::from_source(Source::Bytes(bytes))
     }
 
-    /// The bytes `offset..offset + len` of a file, read once now for their checksum and once more for each try.
-    /// `name` stands in errors.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LocalIo`] when the file cannot be read; [`ErrorKind::Integrity`] when it ends before the range does.
-    pub async fn from_file(file: Arc<File>, name: Arc<str>, offset: u64, len: u64) -> Result<Self> {
-        let (again, again_name) = (file.clone(), name.clone());
-        let checksum = blocking(move || checksum_of(&again, &again_name, offset, len)).await?;
-        Ok(PartBody {
-            source: Source::File { file, name, offset, len },
-            checksum,
-            progress: None,
-            guard: None,
-            _memory: None,
-        })
+    /// The bytes `offset..offset + len` of a file, which is not read yet. `name` stands in errors.
+    pub fn from_file(file: Arc<File>, name: Arc<str>, offset: u64, len: u64) -> Self {
+        PartBody::from_source(Source::File { file, name, offset, len })
+    }
+
+    fn from_source(source: Source) -> Self {
+        PartBody { source, checksum: Arc::default(), progress: None, guard: None, _memory: None }
     }
 
     pub(crate) fn with_progress(mut self, progress: Arc<HighWater>) -> Self {
@@ -75,7 +63,6 @@ impl PartBody {
     }
 
     /// The same bytes for another purpose than to be sent.
-    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
     pub(crate) fn unobserved(&self) -> Self {
         PartBody { progress: None, guard: None, ..self.clone() }
     }
@@ -116,109 +103,128 @@ impl PartBody {
         self.len() == 0
     }
 
-    /// The checksum that was taken when the part was made.
-    pub fn checksum(&self) -> Crc64 {
-        self.checksum
+    /// The checksum of the bytes: that of the first reading, or of one that is made now where there was none.
+    /// Who needs it only after the bytes were sent saves a reading by asking then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LocalIo`] when the file cannot be read; [`ErrorKind::Integrity`] when it ends before the range does.
+    pub async fn checksum(&self) -> Result<Crc64> {
+        if let Some(known) = self.checksum.get() {
+            return Ok(*known);
+        }
+        let sum = match &self.source {
+            Source::Bytes(bytes) => Crc64::of(bytes),
+            Source::File { file, name, offset, len } => {
+                let mut pieces = FilePieces::new(file.clone(), *offset..*offset + *len);
+                match pieces.all_zeros() {
+                    Some(zeros) => zeros,
+                    None => {
+                        let mut digest = Crc64Digest::new();
+                        while let Some(piece) = pieces.next().await.map_err(|error| failed_to_read(name, error))? {
+                            digest.update(&piece);
+                        }
+                        digest.value()
+                    }
+                }
+            }
+        };
+        self.agree(sum)
+    }
+
+    /// All readings have the same checksum, or the source changed.
+    fn agree(&self, sum: Crc64) -> Result<Crc64> {
+        match *self.checksum.get_or_init(|| sum) == sum {
+            true => Ok(sum),
+            false => Err(changed(self.name(), "it was written to")),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match &self.source {
+            Source::Bytes(_) => "memory",
+            Source::File { name, .. } => name,
+        }
     }
 
     /// The bytes in pieces of at most 256 KiB, read while they are taken. The last piece is handed out only if all of
-    /// them still have the checksum.
+    /// them have the checksum of the first reading, if there was one; else they give it.
     ///
     /// The stream fails with [`ErrorKind::Integrity`] when a file changed since, [`ErrorKind::LocalIo`] when it cannot
     /// be read.
     pub fn pieces(&self) -> BoxStream<'static, Result<Bytes>> {
-        let len = self.len();
-        let progress = self.progress.clone();
-        if let Some(progress) = &progress {
+        if let Some(progress) = &self.progress {
             progress.begins(0);
         }
-        let tell = move |sent: u64| {
-            if let Some(progress) = &progress {
-                progress.reached(sent);
+        let reading = match &self.source {
+            Source::Bytes(bytes) => Reading::Bytes(bytes.clone()),
+            Source::File { file, offset, len, .. } => {
+                let pieces = FilePieces::new(file.clone(), *offset..*offset + *len);
+                match pieces.all_zeros() {
+                    Some(zeros) => Reading::Zeros(pieces, zeros),
+                    None => Reading::File(pieces, Box::default()),
+                }
             }
         };
-        match &self.source {
-            Source::Bytes(bytes) => {
-                let hold = self.clone();
-                let pieces = try_unfold((bytes.clone(), hold), move |(mut rest, hold)| {
-                    let piece = rest.split_to(rest.len().min(PIECE));
-                    tell(len - rest.len() as u64);
-                    async move { Ok((!piece.is_empty()).then_some((piece, (rest, hold)))) }
-                });
-                pieces.boxed()
-            }
-            Source::File { file, name, offset, .. } => {
-                let start = Reader {
-                    file: file.clone(),
-                    name: name.clone(),
-                    at: *offset,
-                    end: offset + len,
-                    digest: Crc64Digest::new(),
-                    guard: self.guard.clone(),
-                };
-                let expected = self.checksum;
-                let pieces = try_unfold(start, move |reader| async move {
-                    if reader.at == reader.end {
-                        return Ok(None);
-                    }
-                    blocking(move || reader.next(expected)).await.map(Some)
-                });
-                let mut sent = 0;
-                pieces
-                    .map_ok(move |piece: Bytes| {
-                        sent += piece.len() as u64;
-                        tell(sent);
-                        piece
-                    })
-                    .boxed()
-            }
-        }
+        let mut sent = 0;
+        let progress = self.progress.clone();
+        let pieces = try_unfold((reading, self.clone()), |(reading, body)| reading.next(body));
+        pieces
+            .map_ok(move |piece: Bytes| {
+                sent += piece.len() as u64;
+                if let Some(progress) = &progress {
+                    progress.reached(sent);
+                }
+                piece
+            })
+            .boxed()
     }
 }
 
-/// The second pass over a range of a file.
-struct Reader {
-    file: Arc<File>,
-    name: Arc<str>,
-    at: u64,
-    end: u64,
-    digest: Crc64Digest,
-    guard: Option<HiddenGuard>,
+/// One reading of a part.
+enum Reading {
+    Bytes(Bytes),
+    File(FilePieces, Box<Crc64Digest>),
+    /// Nothing but a hole, which has a known checksum as long as it is one.
+    Zeros(FilePieces, Crc64),
 }
 
-impl Reader {
-    fn next(mut self, expected: Crc64) -> Result<(Bytes, Reader)> {
-        let mut piece = BytesMut::zeroed(usize::try_from(self.end - self.at).unwrap_or(PIECE).min(PIECE));
-        read_exact(&self.file, &self.name, &mut piece, self.at)?;
-        self.at += piece.len() as u64;
-        self.digest.update(&piece);
-        if self.at == self.end && self.digest.value() != expected {
-            return Err(changed(&self.name, "it was written to"));
-        }
-        if let Some(HiddenGuard(guard)) = self.guard.as_ref().filter(|_| self.at == self.end) {
+type Next = Option<(Bytes, (Reading, PartBody))>;
+
+impl Reading {
+    async fn next(mut self, body: PartBody) -> Result<Next> {
+        let piece = match &mut self {
+            Reading::Bytes(rest) => {
+                let piece = rest.split_to(rest.len().min(PIECE));
+                return Ok((!piece.is_empty()).then_some((piece, (self, body))));
+            }
+            Reading::File(pieces, digest) => {
+                let piece = pieces.next().await.map_err(|error| failed_to_read(body.name(), error))?;
+                let Some(piece) = piece else { return Ok(None) };
+                digest.update(&piece);
+                if pieces.is_at_end() {
+                    body.agree(digest.value())?;
+                }
+                piece
+            }
+            Reading::Zeros(pieces, sum) => {
+                let before = pieces.is_at_end() || pieces.all_zeros().is_some();
+                let Some(piece) = pieces.next_zeros() else { return Ok(None) };
+                if !before {
+                    return Err(changed(body.name(), "it was written to"));
+                }
+                if pieces.is_at_end() {
+                    body.agree(*sum)?;
+                }
+                piece
+            }
+        };
+        if let (Reading::File(pieces, _) | Reading::Zeros(pieces, _), Some(HiddenGuard(guard))) = (&self, &body.guard)
+            && pieces.is_at_end()
+        {
             guard()?;
         }
-        Ok((piece.freeze(), self))
+        Ok(Some((piece, (self, body))))
     }
-}
-
-/// The checksum of a range of a file.
-pub(crate) fn checksum_of(file: &File, name: &str, offset: u64, len: u64) -> Result<Crc64> {
-    let mut digest = Crc64Digest::new();
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(PIECE).min(PIECE)];
-    while digest.len() < len {
-        let n = usize::try_from(len - digest.len()).unwrap_or(PIECE).min(PIECE);
-        read_exact(file, name, &mut buffer[..n], offset + digest.len())?;
-        digest.update(&buffer[..n]);
-    }
-    Ok(digest.value())
-}
-
-pub(crate) fn read_exact(file: &File, name: &str, buffer: &mut [u8], offset: u64) -> Result<()> {
-    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => changed(name, "it became shorter"),
-        _ => Error::local("read", error).on(name),
-    })
 }
 
 /// The source is no longer what it was when the transfer began.
@@ -239,6 +245,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     async fn collect(body: &PartBody) -> Result<Vec<u8>> {
         body.pieces()
@@ -261,9 +268,9 @@ mod tests {
         for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
             let bytes: Vec<u8> = (0..len).map(|i| (i * 31 % 251) as u8).collect();
             let (_keep, file) = file_of(&bytes);
-            let from_file = PartBody::from_file(file, "f".into(), 0, len as u64).await.unwrap();
+            let from_file = PartBody::from_file(file, "f".into(), 0, len as u64);
             let from_bytes = PartBody::from_bytes(bytes.clone().into());
-            assert_eq!(from_file.checksum(), from_bytes.checksum());
+            assert_eq!(from_file.checksum().await.unwrap(), from_bytes.checksum().await.unwrap());
             for body in [&from_file, &from_file, &from_bytes, &from_bytes] {
                 assert_eq!(collect(body).await.unwrap(), bytes, "{len}");
             }
@@ -273,7 +280,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_changes_is_caught_before_its_last_piece() {
         let (keep, file) = file_of(&vec![7; 2 * PIECE]);
-        let body = PartBody::from_file(file, "model.bin".into(), 0, 2 * PIECE as u64).await.unwrap();
+        let body = PartBody::from_file(file, "model.bin".into(), 0, 2 * PIECE as u64);
+        body.checksum().await.unwrap();
         keep.as_file().write_all_at(b"x", 3).unwrap();
         let mut pieces = body.pieces();
         assert!(pieces.next().await.unwrap().is_ok());
@@ -287,7 +295,7 @@ mod tests {
     async fn a_guard_is_asked_before_the_last_piece() {
         let (_keep, file) = file_of(&vec![7; 2 * PIECE]);
         let guard: Guard = Arc::new(|| Err(changed("model.bin", "it grew")));
-        let body = PartBody::from_file(file, "model.bin".into(), 0, 2 * PIECE as u64).await.unwrap().guarded(guard);
+        let body = PartBody::from_file(file, "model.bin".into(), 0, 2 * PIECE as u64).guarded(guard);
         let mut pieces = body.pieces();
         assert!(pieces.next().await.unwrap().is_ok());
         assert_eq!(pieces.next().await.unwrap().unwrap_err().kind(), ErrorKind::Integrity);

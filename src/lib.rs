@@ -35,10 +35,13 @@ mod destination;
 mod disk;
 pub mod error;
 pub mod event;
+mod flow;
 mod journal;
 pub mod key;
+mod lane;
 mod local;
 mod multipart;
+mod pieces;
 pub mod plan;
 pub mod retry;
 #[cfg(feature = "s3")]

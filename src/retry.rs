@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::RuntimeConfig;
@@ -22,16 +22,26 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 pub struct RetryBudget {
     left: Arc<AtomicI64>,
     capacity: i64,
+    refusals: Arc<AtomicU64>,
 }
 
 impl RetryBudget {
     /// A budget of `capacity` retries.
     pub fn new(capacity: u32) -> Self {
-        RetryBudget { left: Arc::new(AtomicI64::new(capacity.into())), capacity: capacity.into() }
+        RetryBudget {
+            left: Arc::new(AtomicI64::new(capacity.into())),
+            capacity: capacity.into(),
+            refusals: Arc::default(),
+        }
     }
 
     fn take(&self) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| (left > 0).then(|| left - 1)).is_ok()
+    }
+
+    /// How often a store was overloaded or away: it asked for less, broke a connection or did not answer in time.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     fn give_back(&self) {
@@ -79,6 +89,9 @@ where
             Retryable::Later => return Err(gave_up(error).after_tries(tries)),
             Retryable::No => return Err(error.after_tries(tries)),
         };
+        if error.kind() == ErrorKind::Unavailable {
+            config.retry_budget.refusals.fetch_add(1, Ordering::Relaxed);
+        }
         if tries > config.retries || !config.retry_budget.take() {
             return Err(gave_up(error).after_tries(tries));
         }

@@ -189,7 +189,7 @@ async fn a_source_that_changes_fails_the_part_and_nothing_is_repeated() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes(2 * MIB)).unwrap();
     let source = Arc::new(file.reopen().unwrap());
-    let body = PartBody::from_file(source, "model.bin".into(), 0, 2 * MIB as u64).await.unwrap();
+    let body = PartBody::from_file(source, "model.bin".into(), 0, 2 * MIB as u64);
     std::fs::write(file.path(), bytes(MIB)).unwrap();
     let error = store.put("k", &body, &WriteOptions::replace()).await.unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::Integrity, 1), "{error}");

@@ -10,14 +10,16 @@ use crate::transfer::Transfer;
 /// move between threads.
 pub(crate) type Work<'a, T> = Box<dyn Iterator<Item = BoxFuture<'a, Result<T>>> + Send + 'a>;
 
-/// Runs `work` to its end, at most the store's concurrency at once, in order of the results' arrival. `group` is the
+/// Runs `work` to its end, at most twice as many at once as requests are in flight, in order of the results' arrival. `group` is the
 /// [`Transfer::group`] that every item moves its bytes with; it is given up when one of them fails.
 pub(crate) async fn all<'a, T>(group: &Transfer, mut work: Work<'a, T>) -> Result<Vec<T>> {
-    let limit = group.store().runtime().in_flight();
+    let most = group.store().runtime().in_flight();
     let mut running = FuturesUnordered::new();
     let mut done = Vec::new();
     let mut failed: Option<Error> = None;
     loop {
+        // As many wait for their turn as have it, so that none stands idle between two files.
+        let limit = (group.flow().limit() * 2).min(most);
         while running.len() < limit && !group.is_given_up() {
             let Some(next) = work.next() else { break };
             running.push(next);

@@ -78,6 +78,7 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     transfer.tell(&Event::Planned { files: all.files, bytes: total });
     refuse_unreadable(transfer, name, &members, options)?;
     if let Some(rank) = options.rank {
+        transfer.flow().begin_as_one_of(rank.world_size);
         return put_rank(transfer, source, name, options, rank, &members, all).await;
     }
 

@@ -42,7 +42,7 @@ const ACTION: &str = "put the checkpoint";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rank {
     rank: u32,
-    world_size: u32,
+    pub(super) world_size: u32,
 }
 
 impl Rank {

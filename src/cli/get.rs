@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use storage::checkpoint::{self, CheckpointGot, Found, GetCheckpoint};
-use storage::{Error, ErrorKind, GetOptions, Overwrite, Result, Transfer, key};
+use storage::{Error, ErrorKind, GetOptions, ObjectMeta, Overwrite, Result, Transfer, key};
 
 use super::args::GetArgs;
 use super::context::{Context, filter};
@@ -37,7 +37,7 @@ struct Done {
 pub(crate) async fn run(context: &Context, args: GetArgs) -> anyhow::Result<()> {
     let (transfer, name) = wanted(context, &args).await?;
     let Done { path, kind, tally, verified } = match checkpoint::find(&**transfer.store(), &name).await? {
-        Found::File(_) => file(&transfer, &name, &args).await?,
+        Found::File(object) => file(&transfer, &object, &args).await?,
         Found::Checkpoint(manifest) => {
             let (path, options) = directory(&name, &args)?;
             let got = checkpoint::get(&transfer, &name, &manifest, &path, &options).await?;
@@ -87,7 +87,8 @@ async fn wanted(context: &Context, args: &GetArgs) -> Result<(Transfer, String)>
     Ok((context.open(&location).await?, location.key))
 }
 
-async fn file(transfer: &Transfer, name: &str, args: &GetArgs) -> Result<Done> {
+async fn file(transfer: &Transfer, object: &ObjectMeta, args: &GetArgs) -> Result<Done> {
+    let name = &object.key;
     if !args.include.is_empty() || !args.exclude.is_empty() {
         return Err(Error::invalid(format!("--include and --exclude are for checkpoints; '{name}' is a single file"))
             .hint_is("leave them (or their variables) out"));
@@ -100,7 +101,7 @@ async fn file(transfer: &Transfer, name: &str, args: &GetArgs) -> Result<Done> {
         (PathBuf::from("-"), transfer.get_stream(name, writer, &options).await?)
     } else {
         let path = file_destination(name, args.destination.as_deref());
-        let got = transfer.get_file(name, &path, &options).await?;
+        let got = transfer.get_object(object, &path, &options).await?;
         (path, got)
     };
     Ok(Done { path, kind: Kind::File, tally: Tally::one(got.size, got.moved), verified: got.verified })

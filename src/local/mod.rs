@@ -166,7 +166,7 @@ impl StorageBackend for LocalStorage {
         let (place, precondition) = (self.place(path)?, options.precondition.clone());
         let partial = blocking(move || Partial::whole(&place, &precondition)).await?;
         self.fill(partial.staging(), 0, body, options.even_cancelled).await?;
-        let (size, checksum, options) = (body.len(), body.checksum(), options.clone());
+        let (size, checksum, options) = (body.len(), body.checksum().await?, options.clone());
         blocking(move || partial.commit(size, checksum, &options)).await
     }
 
@@ -190,7 +190,7 @@ impl StorageBackend for LocalStorage {
         let name = upload.clone();
         let staging = blocking(move || Staging::open(&place, &name)).await?;
         self.fill(&staging, part.offset, body, false).await?;
-        let checksum = body.checksum();
+        let checksum = body.checksum().await?;
         Ok(PartReceipt { number: part.number, size: body.len(), checksum, etag: checksum.to_string() })
     }
 

@@ -3,10 +3,10 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::note::Note;
 use super::place::Place;
 use crate::backend::{ObjectBody, ObjectMeta};
-use crate::body::{PIECE, blocking};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pieces::FilePieces;
 
 /// The object's file and what the store knows of it.
 pub(super) fn open(place: &Place) -> Result<(Arc<File>, ObjectMeta)> {
@@ -91,19 +91,14 @@ fn pieces(
     range: Range<u64>,
     cancel: CancellationToken,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let reader = Arc::new(Reader { place, file, etag, end: range.end });
-    try_unfold(range.start, move |at| {
-        let (reader, cancelled) = (reader.clone(), cancel.is_cancelled());
+    let reader = Reader { place, pieces: FilePieces::new(file.clone(), range), file, etag };
+    try_unfold(reader, move |mut reader| {
+        let cancelled = cancel.is_cancelled();
         async move {
-            if at == reader.end {
-                return Ok(None);
-            }
-            if cancelled {
+            if cancelled && !reader.pieces.is_at_end() {
                 return Err(reader.place.described("read", Error::cancelled()));
             }
-            let piece = blocking(move || reader.piece(at)).await?;
-            let next = at + piece.len() as u64;
-            Ok(Some((piece, next)))
+            Ok(reader.next().await?.map(|piece| (piece, reader)))
         }
     })
     .boxed()
@@ -113,24 +108,23 @@ struct Reader {
     place: Place,
     file: Arc<File>,
     etag: Option<String>,
-    end: u64,
+    pieces: FilePieces,
 }
 
 impl Reader {
-    /// The bytes from `at` on. The last ones are handed out only if the file is still what it was.
-    fn piece(&self, at: u64) -> Result<Bytes> {
-        let mut piece = BytesMut::zeroed(usize::try_from(self.end - at).unwrap_or(PIECE).min(PIECE));
-        self.file.read_exact_at(&mut piece, at).map_err(|error| match error.kind() {
+    /// The next bytes. The last ones are handed out only if the file is still what it was.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.pieces.next().await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => changed(&self.place, "it became shorter while it was being read"),
             _ => self.place.failed("read", error),
         })?;
-        if at + piece.len() as u64 == self.end {
+        if self.pieces.is_at_end() {
             let now = self.file.metadata().map_err(|error| self.place.failed("read", error))?;
             if self.etag.as_ref() != Some(&self::etag(&now)) {
                 return Err(changed(&self.place, "it was written to while it was being read"));
             }
         }
-        Ok(piece.freeze())
+        Ok(piece)
     }
 }
 

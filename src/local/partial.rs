@@ -15,12 +15,12 @@ use super::note::Note;
 use super::object;
 use super::place::{Place, is_missing};
 use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
-use crate::body::checksum_of;
 use crate::checksum::Crc64;
 use crate::disk::{Claim, Directory, is_partial, partial_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::name_of;
 use crate::key;
+use crate::pieces::checksum_of;
 
 /// How often directories that a concurrent delete prunes are made again.
 const TRIES: u32 = 100;

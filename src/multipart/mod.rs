@@ -3,11 +3,11 @@
 mod complete;
 mod send;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{StorageBackend, UploadId, WriteOptions};
@@ -15,6 +15,7 @@ use crate::body::PartBody;
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::flow::Flow;
 use crate::plan;
 use crate::straggler::Race;
 
@@ -32,9 +33,11 @@ pub(crate) struct Job<'a> {
     pub(crate) key: &'a str,
     pub(crate) options: &'a WriteOptions,
     /// Requests in flight over all objects.
-    pub(crate) slots: &'a Semaphore,
+    pub(crate) flow: &'a Arc<Flow>,
     /// What the parts are compared with.
-    pub(crate) race: &'a Race,
+    pub(crate) race: &'a Arc<Race>,
+    /// The store, where parts may go over lanes.
+    pub(crate) lanes: Option<&'a Arc<dyn StorageBackend>>,
     /// Gives this object up.
     pub(crate) cancel: &'a CancellationToken,
 }
@@ -48,7 +51,7 @@ pub(crate) struct Sent {
     pub(crate) etag: Option<String>,
 }
 
-/// Sends the parts that `parts` yields, at most `slots` at once, and makes the object out of them.
+/// Sends the parts that `parts` yields, as many at once as there are slots, and makes the object out of them.
 /// Each item is a future, so that a part is read and summed only when its turn comes. On failure, or when `cancel`
 /// fires, the upload is aborted: its parts cannot be had again.
 pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, parts: Parts<'_>) -> Result<Sent> {
@@ -115,8 +118,9 @@ pub(crate) async fn put_whole<B: StorageBackend + ?Sized>(
     options: &WriteOptions,
 ) -> Result<Sent> {
     let stored = store.put(key, body, options).await?;
-    complete::confirm(key, body.len(), body.checksum(), &stored)?;
-    Ok(Sent { size: body.len(), checksum: body.checksum(), parts: vec![body.checksum()], etag: stored.etag })
+    let checksum = body.checksum().await?;
+    complete::confirm(key, body.len(), checksum, &stored)?;
+    Ok(Sent { size: body.len(), checksum, parts: vec![checksum], etag: stored.etag })
 }
 
 /// [`StorageBackend::write`].
@@ -129,13 +133,13 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
     if plan.parts() == 1 {
         return Ok(put_whole(store, key, &PartBody::from_bytes(data), &options).await?.size);
     }
-    let slots = Semaphore::new(runtime.in_flight());
+    let flow = Flow::new(runtime);
     let parts = stream::iter(plan.ranges()).map(|(part, range)| {
         let bytes = data.slice(plan::as_indices(&range));
-        Ok(async move { Ok((part, crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?)) }.boxed())
+        Ok(async move { Ok((part, PartBody::from_bytes(bytes))) }.boxed())
     });
-    let race = Race::default();
-    let job = Job { key, options: &options, slots: &slots, race: &race, cancel: &runtime.cancel };
+    let race = Arc::default();
+    let job = Job { key, options: &options, flow: &flow, race: &race, lanes: None, cancel: &runtime.cancel };
     Ok(upload(store, job, parts.boxed()).await?.size)
 }
 
@@ -214,9 +218,9 @@ mod tests {
     #[tokio::test]
     async fn an_upload_that_began_while_it_was_given_up_is_aborted() {
         let store = SlowToBegin::default();
-        let (options, slots, cancel) = (WriteOptions::replace(), Semaphore::new(1), CancellationToken::new());
-        let race = Race::default();
-        let job = Job { key: "k", options: &options, slots: &slots, race: &race, cancel: &cancel };
+        let (options, cancel) = (WriteOptions::replace(), CancellationToken::new());
+        let (flow, race) = (Flow::new(&store.runtime), Arc::default());
+        let job = Job { key: "k", options: &options, flow: &flow, race: &race, lanes: None, cancel: &cancel };
         let uploading = upload(&store, job, stream::empty().boxed());
         let giving_up = async {
             store.asked.notified().await;

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::Job;
 use crate::backend::{Part, PartReceipt, StorageBackend, UploadId};
 use crate::body::PartBody;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Direction, Event};
-use crate::straggler;
+use crate::lane;
+use crate::straggler::{self, Race};
 
 /// Parts to come. Boxed, so that the compiler can tell that everything built on them may move between threads.
 pub(crate) type Parts<'a> = BoxStream<'a, Result<BoxFuture<'a, Result<(Part, PartBody)>>>>;
@@ -62,17 +63,17 @@ async fn send_part<B: StorageBackend + ?Sized>(
     watch: &dyn Watch,
     part: BoxFuture<'_, Result<(Part, PartBody)>>,
 ) -> Result<PartReceipt> {
-    let slot = job.slots.acquire().await.map_err(|_| Error::cancelled())?;
+    let slot = job.flow.slot().await?;
     let since = Instant::now();
     let (part, body) = part.await?;
     watch.started(part.number).await;
-    let receipt = match body.progress() {
-        Some(mark) => {
-            let action = format!("send part {} of", part.number);
-            let told = || straggler::tell(&*store.runtime().observer, &action, job.key, store.endpoint());
-            job.race.run(mark, since, told, || store.put_part(job.key, upload, part, &body)).await?
+    let receipt = match job.lanes {
+        Some(store) => {
+            let (store, race, key, upload) = (store.clone(), job.race.clone(), job.key.to_owned(), upload.clone());
+            let body = body.clone();
+            lane::run(async move { carry(&*store, &race, &key, &upload, part, &body, since).await }).await?
         }
-        None => store.put_part(job.key, upload, part, &body).await?,
+        None => carry(store, job.race, job.key, upload, part, &body, since).await?,
     };
     drop(slot);
     let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
@@ -80,4 +81,20 @@ async fn send_part<B: StorageBackend + ?Sized>(
     store.runtime().observer.event(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
     watch.done(&receipt).await;
     Ok(receipt)
+}
+
+/// Sends one part; on another connection where it lags behind the others.
+async fn carry<B: StorageBackend + ?Sized>(
+    store: &B,
+    race: &Race,
+    key: &str,
+    upload: &UploadId,
+    part: Part,
+    body: &PartBody,
+    since: Instant,
+) -> Result<PartReceipt> {
+    let Some(mark) = body.progress() else { return store.put_part(key, upload, part, body).await };
+    let action = format!("send part {} of", part.number);
+    let told = || straggler::tell(&*store.runtime().observer, &action, key, store.endpoint());
+    race.run(mark, since, told, || store.put_part(key, upload, part, body)).await
 }

@@ -183,7 +183,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         io::Write::write_all(&mut file, b"0123456789").unwrap();
         let source = Arc::new(file.reopen().unwrap());
-        let part = PartBody::from_file(source, "model.bin".into(), 0, 10).await.unwrap();
+        let part = PartBody::from_file(source, "model.bin".into(), 0, 10);
         file.as_file().set_len(3).unwrap();
         let (mut body, moving) = Payload::Part(part).start(Duration::ZERO);
         assert!(body.frame().await.unwrap().is_err());

@@ -26,7 +26,6 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     add_condition(&mut request, &options.precondition);
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
     let checked = &Checked::new(outgoing, body);
-    let expected = Expected { path, size: body.len(), checksum: body.checksum(), token: &options.token };
     let runtime = &match options.even_cancelled {
         true => client.runtime.undisturbed(),
         false => client.runtime.clone(),
@@ -41,6 +40,8 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
             if !failure.maybe_done && !was_taken {
                 return Err(failure.error);
             }
+            let checksum = body.checksum().await?;
+            let expected = Expected { path, size: body.len(), checksum, token: &options.token };
             match look(client, expected, None, runtime).await {
                 Ok(Found::Ours(stored)) => Ok(stored),
                 Ok(Found::Other) if was_taken => Err(taken()),
@@ -81,7 +82,9 @@ async fn send(client: &Client, checked: &Checked<'_>, body: &PartBody) -> Result
         return Err(Failure::unknown(no_etag()));
     };
     let checksum = answer::checksum(&answer.headers);
-    if checksum.is_some_and(|theirs| theirs != body.checksum()) {
+    if let Some(theirs) = checksum
+        && theirs != body.checksum().await?
+    {
         return Err(Failure::unknown(differs()));
     }
     Ok(Stored { size: body.len(), etag: Some(etag), checksum })

@@ -2,7 +2,8 @@
 //! Content-MD5 where it does not.
 //!
 //! A server that ignores a header says nothing: the proof is the checksum that comes back. Until it is there, or where
-//! it does not come, MD5 goes with every body, which takes a reading more. Object Lock is content with either.
+//! it does not come, MD5 goes with every body, which takes a reading more. Object Lock is content with either. Whether a
+//! server looks at MD5 at all is tried once, with a part of one byte and a wrong MD5: where it does not, none is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -26,6 +27,10 @@ use crate::event::Event;
 const ANNOUNCEMENT: [(&str, &str); 2] =
     [("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "FULL_OBJECT")];
 
+/// The byte of a spare part, and an MD5 that it does not have.
+pub(super) const SPARE: &[u8] = b"0";
+const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+
 /// What is known of a server's CRC-64/NVME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -48,6 +53,8 @@ pub(super) struct Sums {
     told: AtomicBool,
     /// `x-amz-checksum-mode` was refused.
     no_mode: AtomicBool,
+    /// Whether a wrong Content-MD5 is refused.
+    heeds_md5: OnceCell<bool>,
 }
 
 impl Sums {
@@ -80,6 +87,11 @@ impl Sums {
         self.no_mode.store(true, Ordering::Relaxed);
     }
 
+    /// A server that checks nothing, as far as it was tried.
+    fn checks_nothing(&self) -> bool {
+        self.heeds_md5.get() == Some(&false) && matches!(self.known(), Known::Ignored | Known::Refused)
+    }
+
     /// Whether a refusal may be that of checksums, for all that is known.
     pub(super) fn may_be_why(&self, error: &Error) -> bool {
         self.known() != Known::Kept && refuses(error)
@@ -99,20 +111,29 @@ pub(super) struct Checked<'a> {
     outgoing: &'a Outgoing,
     body: &'a PartBody,
     md5: OnceCell<String>,
+    /// A part without a body that nobody will miss, of the same upload.
+    spare: Option<Outgoing>,
 }
 
 impl<'a> Checked<'a> {
     /// `outgoing` carries `body`, and no check of it yet.
     pub(super) fn new(outgoing: &'a Outgoing, body: &'a PartBody) -> Self {
-        Checked { outgoing, body, md5: OnceCell::new() }
+        Checked { outgoing, body, md5: OnceCell::new(), spare: None }
     }
 
-    async fn with(&self, known: Known) -> Result<Outgoing> {
+    /// `spare` is a request for a part of the same upload that is not used.
+    pub(super) fn with_spare(self, spare: Outgoing) -> Self {
+        Checked { spare: Some(spare), ..self }
+    }
+
+    async fn with(&self, known: Known, client: &Client) -> Result<Outgoing> {
         let mut outgoing = self.outgoing.clone();
-        if known != Known::Refused {
-            outgoing.set("x-amz-checksum-crc64nvme", &self.body.checksum().to_string())?;
+        let by_crc = matches!(known, Known::Promised | Known::Kept);
+        let heeds_md5 = by_crc || client.heeds_md5(self.spare.as_ref()).await;
+        if known != Known::Refused && (heeds_md5 || known == Known::Nothing) {
+            outgoing.set("x-amz-checksum-crc64nvme", &self.body.checksum().await?.to_string())?;
         }
-        if !matches!(known, Known::Promised | Known::Kept) {
+        if !by_crc && heeds_md5 {
             outgoing.set("content-md5", self.md5.get_or_try_init(|| md5_of(self.body)).await?)?;
         }
         Ok(outgoing)
@@ -130,7 +151,7 @@ impl Client {
     pub(super) async fn exchange_checked(&self, checked: &Checked<'_>) -> Result<Answer, Failure> {
         let sums = &self.learnt.sums;
         let known = sums.known();
-        let failure = match self.exchange(&checked.with(known).await?).await {
+        let failure = match self.exchange(&checked.with(known, self).await?).await {
             Ok(answer) if known == Known::Refused => return Ok(answer),
             Ok(answer) if answer::checksum(&answer.headers).is_some() => {
                 // Who kept it once and not another time cannot be relied on: MD5 goes along from then on.
@@ -156,9 +177,26 @@ impl Client {
         if known == Known::Refused || !sums.may_be_why(&failure.error) {
             return Err(failure);
         }
-        let answer = self.exchange(&checked.with(Known::Refused).await?).await?;
+        let answer = self.exchange(&checked.with(Known::Refused, self).await?).await?;
         self.refuses_checksums();
         Ok(answer)
+    }
+
+    /// Whether the server refuses bodies with a wrong Content-MD5: tried on a spare part, and yes as long as it is not known.
+    async fn heeds_md5(&self, spare: Option<&Outgoing>) -> bool {
+        let known = &self.learnt.sums.heeds_md5;
+        let Some(spare) = spare.filter(|_| !known.initialized()) else { return known.get() != Some(&false) };
+        let wrong = async {
+            let mut wrong = spare.clone();
+            wrong.set("content-md5", WRONG_MD5).map_err(|_| ())?;
+            match self.exchange(&wrong).await {
+                Ok(_) => Ok(false),
+                Err(failure) if failure.code().contains("Digest") => Ok(true),
+                // A refusal for another reason says nothing.
+                Err(_) => Err(()),
+            }
+        };
+        *known.get_or_try_init(|| wrong).await.unwrap_or(&true)
     }
 
     /// The headers that begin an upload.
@@ -188,9 +226,13 @@ impl Client {
         if self.learnt.sums.told.swap(true, Ordering::Relaxed) {
             return;
         }
+        let by_what = match self.learnt.sums.checks_nothing() {
+            true => "it accepts a wrong Content-MD5 as well, so it checks nothing of what is sent",
+            false => "what is sent is checked by Content-MD5",
+        };
         let message = format!(
-            "the server at {} {how} CRC-64 checksums: what is sent is checked by Content-MD5, and what it stores only \
-             where a checkpoint's manifest has the checksums",
+            "the server at {} {how} CRC-64 checksums: {by_what}, and what it stores is checked only where a \
+             checkpoint's manifest has the checksums",
             self.site()
         );
         self.runtime.observer.event(&Event::Warning { message: &message });

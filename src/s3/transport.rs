@@ -24,6 +24,7 @@ use tower_service::Service;
 use super::payload::Sending;
 use crate::body::blocking;
 use crate::error::{Error, Result};
+use crate::lane;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,12 +37,13 @@ const UNSENT: u32 = 256 << 10;
 /// Idle connections are closed before servers usually do it (S3 after some 20 s, MinIO after 30 s).
 const IDLE: Duration = Duration::from_secs(15);
 
-/// A pool of connections.
+/// Pools of connections: one for each lane, and the first for all other threads, since a connection is driven where it
+/// was made.
 #[derive(Clone)]
-pub(super) struct Transport(Client<Timed<HttpsConnector<Responsive>>, Sending>);
+pub(super) struct Transport(Arc<[Client<Timed<HttpsConnector<Responsive>>, Sending>]>);
 
 impl Transport {
-    /// A pool without connections yet. The system's certificates are read only where `secure`, since that takes 50 ms.
+    /// Pools without connections yet. The system's certificates are read only where `secure`, since that takes 50 ms.
     pub(super) async fn new(secure: bool, ca_bundle: Option<&Path>, connect_timeout: Duration) -> Result<Self> {
         let roots = if secure {
             let bundle = ca_bundle.map(Path::to_owned);
@@ -62,19 +64,22 @@ impl Transport {
             .https_or_http()
             .enable_http1()
             .wrap_connector(Responsive(tcp));
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .http1_max_buf_size(BUFFER)
-            .build(Timed { inner: connector, limit: connect_timeout });
-        Ok(Transport(client))
+        let connector = Timed { inner: connector, limit: connect_timeout };
+        let pool = |_| {
+            Client::builder(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .http1_max_buf_size(BUFFER)
+                .build(connector.clone())
+        };
+        Ok(Transport((0..=lane::count()).map(pool).collect()))
     }
 
     /// Sends the request; resolves with the head of the answer. A pooled connection that the server has closed
     /// meanwhile is replaced by a new one.
     pub(super) async fn send(&self, request: Request<Sending>) -> Result<Response<Incoming>, HyperError> {
-        self.0.request(request).await
+        self.0[lane::number()].request(request).await
     }
 }
 

@@ -12,10 +12,13 @@ use super::head::TOKEN;
 use super::payload::Payload;
 use super::put::{differs, no_etag};
 use super::request::Outgoing;
-use super::sums::Checked;
+use super::sums::{Checked, SPARE};
 use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
+
+/// Of ten thousand. An upload that comes to it sends it last, and the last sending counts.
+const LAST_PART: &str = "10000";
 
 /// Begins an upload whose parts, and the whole, the server checks by CRC-64/NVME.
 pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptions) -> Result<UploadId> {
@@ -76,15 +79,20 @@ pub(super) async fn put_part(
     request.add_param("partNumber", part.number.to_string().as_str());
     request.add_param("uploadId", upload.0.as_str());
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
-    let checked = &Checked::new(outgoing, body);
-    let receipt = |etag: String| PartReceipt { number: part.number, size: body.len(), checksum: body.checksum(), etag };
+    let mut spare = client.object_request("PUT", &full);
+    spare.add_param("partNumber", LAST_PART);
+    spare.add_param("uploadId", upload.0.as_str());
+    let spare = Outgoing::new(spare, &client.bucket, Some(Payload::Bytes(SPARE.into())))?;
+    let checked = &Checked::new(outgoing, body).with_spare(spare);
     client
         .call(&action, path, || async move {
             let answer = client.exchange_checked(checked).await.inspect_err(|_| body.rests())?;
-            if answer::checksum(&answer.headers).is_some_and(|theirs| theirs != body.checksum()) {
+            let checksum = body.checksum().await?;
+            if answer::checksum(&answer.headers).is_some_and(|theirs| theirs != checksum) {
                 return Err(differs());
             }
-            answer::etag(&answer.headers).map(receipt).ok_or_else(no_etag)
+            let etag = answer::etag(&answer.headers).ok_or_else(no_etag)?;
+            Ok(PartReceipt { number: part.number, size: body.len(), checksum, etag })
         })
         .await
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
+use crate::backend::ObjectMeta;
 use crate::body::blocking;
 use crate::checksum::Crc64;
 use crate::destination::{Destination, There, exists};
@@ -63,9 +64,18 @@ impl Transfer {
     pub async fn get_file(&self, key: &str, destination: &Path, options: &GetOptions) -> Result<Got> {
         key::check(key)?;
         let meta = self.store().head(key).await?;
-        let expected = self.expect(&meta, self.ranges_of(meta.size)).await?;
-        self.tell(&Event::Planned { files: 1, bytes: meta.size });
-        self.fetch(key, &expected, &Destination::At(destination.to_owned()), options).await
+        self.get_object(&meta, destination, options).await
+    }
+
+    /// [`get_file`](Self::get_file) of an object that was looked up already.
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::Integrity`] as well when it was replaced since.
+    pub async fn get_object(&self, object: &ObjectMeta, destination: &Path, options: &GetOptions) -> Result<Got> {
+        key::check(&object.key)?;
+        let expected = self.expect(object, self.ranges_of(object.size)).await?;
+        self.tell(&Event::Planned { files: 1, bytes: object.size });
+        self.fetch(&object.key, &expected, &Destination::At(destination.to_owned()), options).await
     }
 
     /// Fetches an object of which it is known what it must be.
@@ -146,7 +156,7 @@ impl Transfer {
                     if let Some(earlier) = self.fetched_before(key, part.number, &range, expected, landing).await? {
                         return Ok::<_, Error>((part.number, earlier, len));
                     }
-                    let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+                    let _slot = self.flow.slot().await?;
                     landing.note(Record::Started { part: part.number }).await?;
                     let checksum = self.fetch_range(key, part.number, range, expected, landing).await?;
                     landing.note(Record::Range { range: part.number, checksum }).await?;

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::body;
 use crate::checksum::Crc64;
@@ -12,6 +12,7 @@ use crate::config::RuntimeConfig;
 use crate::destination::{Destination, Partial};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Journal, Record, name_of};
+use crate::pieces::checksum_of;
 use crate::plan::Plan;
 
 use super::Expected;
@@ -22,6 +23,8 @@ pub(super) struct Landing {
     pub(super) file: Arc<File>,
     /// For errors.
     pub(super) name: Arc<str>,
+    /// Whoever writes to the file holds it.
+    pub(super) turn: Arc<Mutex<()>>,
     /// The ranges that are fetched: those of the earlier run where it goes on.
     pub(super) plan: Plan,
     /// Another object was here when an earlier run began.
@@ -55,6 +58,7 @@ impl Landing {
         let mut landing = Landing {
             file: partial.file().clone(),
             name: destination.shown().to_string_lossy().into(),
+            turn: Arc::default(),
             plan: expected.plan,
             was_replaced: false,
             earlier: HashMap::new(),
@@ -123,7 +127,7 @@ impl Landing {
     /// Whether a range of the file still has the checksum that an earlier run noted. May block.
     pub(super) fn is_there(file: &File, name: &str, range: &Range<u64>, recorded: Crc64) -> bool {
         // What cannot be read is fetched again; where that cannot be written either, the error is told then.
-        body::checksum_of(file, name, range.start, range.end - range.start).is_ok_and(|now| now == recorded)
+        checksum_of(file, name, range.start, range.end - range.start).is_ok_and(|now| now == recorded)
     }
 
     /// What the journal of an earlier run says of a range.
@@ -134,6 +138,11 @@ impl Landing {
     /// Whether an earlier run had begun a range and not ended it.
     pub(super) fn was_begun(&self, number: u32) -> bool {
         self.begun.contains(&number) && !self.earlier.contains_key(&number)
+    }
+
+    /// Nothing was in the file when it was opened: what is not written reads as zero.
+    pub(super) fn is_new(&self) -> bool {
+        self.earlier.is_empty()
     }
 
     /// Keeps in mind that a range is about to come, or is there.

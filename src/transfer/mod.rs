@@ -14,16 +14,17 @@ mod stream;
 mod upload;
 mod verify;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::StorageBackend;
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, Observer};
+use crate::flow::{Counting, Flow};
 use crate::straggler::Race;
 
 pub(crate) use download::Expected;
@@ -36,20 +37,28 @@ pub(crate) use upload::threads;
 
 /// Moves files and streams to and from one store. Clones share the limit on requests in flight,
 /// so that many files at once keep to [`RuntimeConfig::concurrency`](crate::RuntimeConfig::concurrency) together.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transfer {
     store: Arc<dyn StorageBackend>,
-    slots: Arc<Semaphore>,
+    flow: Arc<Flow>,
     race: Arc<Race>,
+    /// Told of what moves, for the flow to count.
+    mover: Arc<dyn Observer>,
     cancel: CancellationToken,
 }
 
 impl Transfer {
     /// Transfers with the store's own [`RuntimeConfig`](crate::RuntimeConfig).
     pub fn new(store: Arc<dyn StorageBackend>) -> Self {
-        let slots = Arc::new(Semaphore::new(store.runtime().in_flight()));
+        let flow = Flow::new(store.runtime());
+        let mover = Arc::new(Counting { flow: flow.clone(), observer: store.runtime().observer.clone() });
         let cancel = store.runtime().cancel.clone();
-        Transfer { store, slots, race: Arc::default(), cancel }
+        Transfer { store, flow, race: Arc::default(), mover, cancel }
+    }
+
+    /// The number of requests in flight.
+    pub(crate) fn flow(&self) -> &Arc<Flow> {
+        &self.flow
     }
 
     /// The store.
@@ -87,6 +96,12 @@ impl Transfer {
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         self.store.runtime().observer.event(event);
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer").field("store", &self.store).field("flow", &self.flow).finish_non_exhaustive()
     }
 }
 

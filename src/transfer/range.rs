@@ -1,9 +1,9 @@
 //! One range of an object: fetched into its place in a file, however often that takes, or into memory.
 
 use std::fs::File;
+use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +11,12 @@ use futures::TryStreamExt;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::body::{PIECE, blocking};
+use crate::body::blocking;
 use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Direction, Event, HighWater};
+use crate::lane;
+use crate::pieces::are_zeros;
 use crate::retry;
 use crate::straggler;
 
@@ -24,6 +26,32 @@ use super::landing::Landing;
 
 /// A range that arrives wrong this often is wrong in the store, not on its way.
 const MISMATCHES_ALLOWED: u32 = 3;
+/// Bytes that are written at once, or more where more arrive at once: what TLS hands on is small.
+const BATCH: usize = 128 << 10;
+
+/// A range, and what it must turn out to be.
+#[derive(Clone, Debug)]
+struct Wanted {
+    key: Arc<str>,
+    /// Of the range, from 1.
+    number: u32,
+    range: Range<u64>,
+    /// Of the object, in bytes.
+    size: u64,
+    pin: Option<String>,
+    sum: Option<Crc64>,
+}
+
+impl Wanted {
+    fn of(key: &str, number: u32, range: Range<u64>, expected: &Expected) -> Self {
+        let (size, pin) = (expected.plan.size(), expected.pin.clone());
+        Wanted { key: key.into(), number, range, size, pin, sum: expected.sum_of(number) }
+    }
+
+    fn len(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
 
 impl Transfer {
     /// Fetches one range into the partial file, in a slot that the caller holds. After a broken connection, and after
@@ -37,13 +65,14 @@ impl Transfer {
         expected: &Expected,
         landing: &Landing,
     ) -> Result<Crc64> {
-        let observer = self.store().runtime().observer.clone();
         let progress = match landing.was_begun(number) {
-            true => HighWater::begun_before(observer),
-            false => HighWater::new(observer),
+            true => HighWater::begun_before(self.mover.clone()),
+            false => HighWater::new(self.mover.clone()),
         };
-        let target = Target::File { file: landing.file.clone(), name: landing.name.clone() };
-        self.read_range(key, number, range, expected, target, progress).await
+        let (file, name) = (landing.file.clone(), landing.name.clone());
+        let (is_empty, len, turn) = (landing.is_new(), expected.plan.size(), landing.turn.clone());
+        let target = Target::File { file, name, is_empty, len, turn };
+        self.read_range(Wanted::of(key, number, range, expected), target, progress).await
     }
 
     /// Reads one range, keeps nothing of it, and fails where it is not what it must be.
@@ -57,44 +86,38 @@ impl Transfer {
         range: Range<u64>,
         expected: &Expected,
     ) -> Result<()> {
-        let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
-        let progress = HighWater::new(self.store().runtime().observer.clone());
-        self.read_range(key, number, range, expected, Target::Nowhere, progress).await.map(|_| ())
+        let _slot = self.flow.slot().await?;
+        let progress = HighWater::new(self.mover.clone());
+        self.read_range(Wanted::of(key, number, range, expected), Target::Nowhere, progress).await.map(|_| ())
     }
 
-    async fn read_range(
-        &self,
-        key: &str,
-        number: u32,
-        range: Range<u64>,
-        expected: &Expected,
-        target: Target,
-        progress: Arc<HighWater>,
-    ) -> Result<Crc64> {
-        let since = Instant::now();
-        let len = range.end - range.start;
-        let sum = expected.sum_of(number);
+    async fn read_range(&self, wanted: Wanted, target: Target, progress: Arc<HighWater>) -> Result<Crc64> {
+        let transfer = self.clone();
+        lane::run(async move { transfer.read_range_here(wanted, target, progress).await }).await
+    }
+
+    async fn read_range_here(&self, wanted: Wanted, target: Target, progress: Arc<HighWater>) -> Result<Crc64> {
+        let (since, len, key) = (Instant::now(), wanted.len(), &*wanted.key);
         let mark = progress.clone();
         let state = Mutex::new(RangeWriter {
             target,
-            start: range.start,
+            start: wanted.range.start,
             digest: Crc64Digest::new(),
             mismatches: 0,
             progress,
-            turn: Arc::default(),
             waited: Duration::ZERO,
+            turn: Arc::default(),
         });
         let one_try = || async {
             let mut writer = state.lock().await;
             if writer.digest.len() < len {
                 // One that has failed is not slow while it waits for the next.
-                self.fill(key, &range, expected, &mut writer).await.inspect_err(|_| mark.rests())?;
+                self.fill(&wanted, &mut writer).await.inspect_err(|_| mark.rests())?;
             }
             let got = writer.digest.value();
-            if sum.is_some_and(|sum| sum != got) {
+            if wanted.sum.is_some_and(|sum| sum != got) {
                 mark.rests();
-                writer.digest = Crc64Digest::new();
-                writer.mismatches += 1;
+                writer.begins_anew();
                 return Err(match writer.mismatches < MISMATCHES_ALLOWED {
                     true => mismatch(key).retryable(None),
                     false => mismatch(key),
@@ -102,7 +125,7 @@ impl Transfer {
             }
             Ok(got)
         };
-        let (runtime, action) = (self.store().runtime(), format!("get range {number} of"));
+        let (runtime, action) = (self.store().runtime(), format!("get range {} of", wanted.number));
         let told = || straggler::tell(&*runtime.observer, &action, key, self.store().endpoint());
         let got = self.race.run(&mark, since, told, || retry::run(runtime, "get", key, one_try)).await?;
         let waited = state.lock().await.waited;
@@ -110,21 +133,22 @@ impl Transfer {
         Ok(got)
     }
 
-    async fn fill(&self, key: &str, range: &Range<u64>, expected: &Expected, writer: &mut RangeWriter) -> Result<()> {
+    async fn fill(&self, wanted: &Wanted, writer: &mut RangeWriter) -> Result<()> {
+        let Wanted { key, range, size, pin, .. } = wanted;
         writer.progress.begins(writer.digest.len());
-        let size = expected.plan.size();
         let from = range.start + writer.digest.len();
-        let whole = from == 0 && range.end == size;
+        let whole = from == 0 && range.end == *size;
         let asked = (!whole).then_some(from..range.end);
         let since = Instant::now();
-        let body = self.store().open(key, asked, expected.pin.as_deref()).await?;
+        let body = self.store().open(key, asked, pin.as_deref()).await?;
         writer.waited = since.elapsed();
-        if body.meta.size != size {
+        self.flow.answered(writer.waited);
+        if body.meta.size != *size {
             let message = format!("it has {} bytes, not the {size} expected", body.meta.size);
             let error = Error::new(ErrorKind::Integrity, message)
                 .hint_is("it was replaced or damaged: strata-ckpt ls shows the state of a checkpoint");
             // Where the ETag is the expected one, the answer is wrong and not the object.
-            return Err(if expected.pin.is_some() { error.retryable(None) } else { error });
+            return Err(if pin.is_some() { error.retryable(None) } else { error });
         }
         let mut bytes = body.bytes;
         let (mut batch, mut batched) = (Vec::new(), 0);
@@ -135,13 +159,13 @@ impl Transfer {
             batched += piece.len();
             writer.progress.reached(writer.digest.len() + batched as u64);
             batch.push(piece);
-            if batched >= PIECE {
-                writer.write(std::mem::take(&mut batch)).await?;
+            if batched >= BATCH {
+                writer.write(&mut batch).await?;
                 batched = 0;
             }
         }
-        writer.write(batch).await?;
-        match writer.digest.len() == range.end - range.start {
+        writer.write(&mut batch).await?;
+        match writer.digest.len() == wanted.len() {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::Unavailable, "the answer ended early").retryable(None)),
         }
@@ -151,16 +175,21 @@ impl Transfer {
     pub(super) async fn fetch_bytes(&self, key: &str, range: Range<u64>, pin: Option<&str>) -> Result<Bytes> {
         let asked = &range;
         let fetched = retry::run(self.store().runtime(), "get", key, || async move {
-            let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+            let _slot = self.flow.slot().await?;
             let since = Instant::now();
-            let body = self.store().open(key, Some(asked.clone()), pin).await?;
-            let waited = since.elapsed();
-            Ok((body.collect().await?, waited, since.elapsed()))
+            let (store, key, range, pin) = (self.store.clone(), key.to_owned(), asked.clone(), pin.map(str::to_owned));
+            lane::run(async move {
+                let body = store.open(&key, Some(range), pin.as_deref()).await?;
+                let waited = since.elapsed();
+                Ok((body.collect().await?, waited, since.elapsed()))
+            })
+            .await
         })
         .await?;
         let (fetched, waited, took) = fetched;
         let bytes = fetched.len() as u64;
-        self.tell(&Event::Moved { bytes });
+        self.flow.answered(waited);
+        self.mover.event(&Event::Moved { bytes });
         self.tell(&Event::PartMoved { direction: Direction::Down, bytes, waited, took });
         Ok(fetched)
     }
@@ -169,10 +198,56 @@ impl Transfer {
 /// Where the bytes of a range go.
 #[derive(Clone)]
 enum Target {
-    /// To their place in a file, which has a name in errors.
-    File { file: Arc<File>, name: Arc<str> },
+    /// To their place in a file, which has a name in errors and will be `len` bytes long. Where it is empty so far,
+    /// zeros need not be written. One thread at a time writes: others would spin in the kernel for the file's lock.
+    File { file: Arc<File>, name: Arc<str>, is_empty: bool, len: u64, turn: Arc<std::sync::Mutex<()>> },
     /// They are only summed.
     Nowhere,
+}
+
+impl Target {
+    /// Another thread is writing.
+    fn is_busy(&self) -> bool {
+        matches!(self, Target::File { turn, .. } if turn.try_lock().is_err())
+    }
+
+    /// Writes the pieces of `batch`. May block.
+    fn write(&self, batch: &[Bytes], offset: u64) -> Result<()> {
+        let Target::File { file, name, is_empty, len, turn } = self else { return Ok(()) };
+        let written = match *is_empty && batch.iter().all(|piece| are_zeros(piece)) {
+            true => leave_out(file, *len),
+            false => {
+                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                write_all_at(file, batch, offset)
+            }
+        };
+        written.map_err(|error| Error::local("write", error).on(&**name))
+    }
+}
+
+/// Nothing is written of what is zero: the file has a hole there.
+fn leave_out(file: &File, len: u64) -> io::Result<()> {
+    match file.metadata()?.len() == len {
+        true => Ok(()),
+        false => file.set_len(len),
+    }
+}
+
+fn write_all_at(file: &File, batch: &[Bytes], mut offset: u64) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        match rustix::io::pwritev(file, left, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut left, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// A range that grows from its start.
@@ -190,21 +265,34 @@ struct RangeWriter {
 }
 
 impl RangeWriter {
-    async fn write(&mut self, batch: Vec<Bytes>) -> Result<()> {
-        if batch.is_empty() {
+    /// What was written is wrong.
+    fn begins_anew(&mut self) {
+        self.digest = Crc64Digest::new();
+        self.mismatches += 1;
+        if let Target::File { is_empty, .. } = &mut self.target {
+            *is_empty = false;
+        }
+    }
+
+    /// Writes and sums the pieces of `batch`, and takes them out of it: on a lane at once, so that their buffers are
+    /// used again while they are in the processor's cache.
+    async fn write(&mut self, batch: &mut Vec<Bytes>) -> Result<()> {
+        let offset = self.start + self.digest.len();
+        if lane::number() > 0 {
+            if self.target.is_busy() {
+                // There may be something else to do meanwhile.
+                tokio::task::yield_now().await;
+            }
+            self.target.write(batch, offset)?;
+            batch.drain(..).for_each(|piece| self.digest.update(&piece));
             return Ok(());
         }
-        let (target, start, mut digest) = (self.target.clone(), self.start, self.digest.clone());
+        let (target, mut digest, batch) = (self.target.clone(), self.digest.clone(), std::mem::take(batch));
         let turn = self.turn.clone().lock_owned().await;
         self.digest = blocking(move || {
             let _turn = turn;
-            for piece in batch {
-                if let Target::File { file, name } = &target {
-                    file.write_all_at(&piece, start + digest.len())
-                        .map_err(|error| Error::local("write", error).on(&**name))?;
-                }
-                digest.update(&piece);
-            }
+            target.write(&batch, offset)?;
+            batch.iter().for_each(|piece| digest.update(piece));
             Ok(digest)
         })
         .await?;

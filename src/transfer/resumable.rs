@@ -8,10 +8,11 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
-use crate::body::{self, PartBody, blocking};
+use crate::body::{PartBody, blocking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
 use crate::multipart::{self, Job, Sent};
+use crate::pieces::checksum_of;
 use crate::plan::Plan;
 
 use super::existing::object_at;
@@ -80,7 +81,7 @@ pub(super) async fn send(
     let store = &**transfer.store();
     let (kept, before) = Kept::open(store, source.path(), key, options.log, true).await;
     let (plan, earlier) = transfer.to_go_on_with(plan, key, &before).await;
-    let observer = &store.runtime().observer;
+    let observer = &transfer.mover;
     let went = |number: u32| before.went(number) && earlier.is_some();
     let marks = plan.ranges().map(|(part, _)| match went(part.number) {
         true => HighWater::begun_before(observer.clone()),
@@ -190,8 +191,8 @@ impl Resumable<'_> {
     }
 
     fn job<'b>(&'b self, options: &'b WriteOptions) -> Job<'b> {
-        let Transfer { slots, race, cancel, .. } = self.transfer;
-        Job { key: self.key, options, slots, race, cancel }
+        let Transfer { store, flow, race, cancel, .. } = self.transfer;
+        Job { key: self.key, options, flow, race, lanes: Some(store), cancel }
     }
 
     fn write_options(&self, session: &Session) -> WriteOptions {
@@ -235,7 +236,7 @@ impl Resumable<'_> {
             let receipt = told.get(&part.number).filter(|receipt| receipt.size == range.end - range.start)?.clone();
             let (file, name) = (self.source.file.clone(), self.source.name.clone());
             let check = async move {
-                let sum = blocking(move || body::checksum_of(&file, &name, range.start, receipt.size)).await?;
+                let sum = blocking(move || checksum_of(&file, &name, range.start, receipt.size)).await?;
                 let is_same = sum == receipt.checksum && store.has_part(key, upload, part, &receipt).await?;
                 Ok::<_, Error>(is_same.then_some(receipt))
             };
@@ -252,7 +253,7 @@ impl Resumable<'_> {
             self.transfer.tell(&Event::Resumed { key: self.key, bytes });
         }
         for number in same.keys() {
-            let observer = store.runtime().observer.clone();
+            let observer = self.transfer.mover.clone();
             self.marks[*number as usize - 1] = HighWater::resumed(observer);
         }
         session.resumed = same.keys().copied().collect();
@@ -267,8 +268,8 @@ impl Resumable<'_> {
         let parts = missing.map(|(part, range)| {
             let (file, name) = (self.source.file.clone(), self.source.name.clone());
             let mark = self.marks[part.number as usize - 1].clone();
-            let body = PartBody::from_file(file, name, range.start, range.end - range.start);
-            Ok(async move { Ok::<(Part, _), _>((part, body.await?.with_progress(mark))) }.boxed())
+            let body = PartBody::from_file(file, name, range.start, range.end - range.start).with_progress(mark);
+            Ok(async move { Ok::<(Part, _), _>((part, body)) }.boxed())
         });
         let (store, parts) = (&**self.transfer.store(), stream::iter(parts).boxed());
         let sent = multipart::send_parts(store, self.job(&write), &session.upload, &self.kept, parts).await?;

@@ -10,6 +10,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use crate::body::{self, Guard, blocking};
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
+use crate::pieces::checksum_of;
 use crate::plan::Plan;
 
 /// An open regular file and what it looked like then.
@@ -99,7 +100,7 @@ pub(super) async fn checksums(
         .map(|(_, range)| {
             let (file, name) = (file.clone(), name.clone());
             let len = range.end - range.start;
-            blocking(move || Ok((body::checksum_of(&file, &name, range.start, len)?, len))).boxed()
+            blocking(move || Ok((checksum_of(&file, &name, range.start, len)?, len))).boxed()
         })
         .buffered(threads)
         .try_collect()

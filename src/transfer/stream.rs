@@ -61,9 +61,9 @@ impl Transfer {
                     async move { Ok(pieces.next().await?.map(|part| (part, pieces))) }.boxed()
                 });
                 let parts = stream::once(async { Ok(first) }).chain(rest).map_ok(|part| async { Ok(part) }.boxed());
-                let Transfer { slots, race, cancel, .. } = self;
-                let job = Job { key, options: &options, slots, race, cancel };
-                multipart::upload(store, job, parts.boxed()).await?
+                let Transfer { store, flow, race, cancel, .. } = self;
+                let job = Job { key, options: &options, flow, race, lanes: Some(store), cancel };
+                multipart::upload(&**store, job, parts.boxed()).await?
             }
         };
         self.tell(&Event::FileDone { key, bytes: sent.size, moved: true });
@@ -188,9 +188,9 @@ impl<'a, R: AsyncRead + Send + Unpin> PartReader<'a, R> {
         self.number += 1;
         let part = Part { number: self.number, offset: self.offset };
         self.offset += bytes.len() as u64;
-        let observer = self.transfer.store.runtime().observer.clone();
+        let observer = self.transfer.mover.clone();
         self.transfer.tell(&Event::Planned { files: u64::from(self.number == 1), bytes: bytes.len() as u64 });
-        let body = crate::body::blocking(move || Ok(PartBody::from_bytes(bytes))).await?;
+        let body = PartBody::from_bytes(bytes);
         Ok(Some((part, body.with_progress(HighWater::new(observer)).holding(memory))))
     }
 }

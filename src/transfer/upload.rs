@@ -12,6 +12,7 @@ use crate::config::{DEFAULT_PART_SIZE, PartSize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Direction, Event, HighWater};
 use crate::key;
+use crate::lane;
 use crate::multipart;
 use crate::plan::Plan;
 
@@ -33,7 +34,9 @@ impl Transfer {
         key::check(key)?;
         let source = SourceFile::open(source).await?;
         let store = &**self.store();
-        let existing = object_at(store, key).await?;
+        // Asked together: each answer takes its time.
+        let (existing, clash) = futures::join!(object_at(store, key), refuse_directory(store, key));
+        let existing = existing?;
         let options = SendOptions { precondition: precondition(overwrite), ..SendOptions::default() };
         if let Some(there) = existing.as_ref().filter(|_| overwrite == Overwrite::Refuse)
             && !self.was_ours(&source, key, there, &options).await
@@ -47,7 +50,7 @@ impl Transfer {
         if existing.is_some() && overwrite == Overwrite::Refuse {
             return Err(exists(key));
         }
-        refuse_directory(store, key).await?;
+        clash?;
         Ok(self.send(&source, key, &options).await?.put)
     }
 
@@ -111,26 +114,24 @@ impl Transfer {
     }
 
     async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
+        let (store, mover, source) = (self.store.clone(), self.mover.clone(), source.clone());
+        let (name, options) = (key.to_owned(), options.clone());
         let sending = async {
-            let _slot = self.slots.acquire().await.map_err(|_| Error::cancelled())?;
+            let _slot = self.flow.slot().await?;
             let since = Instant::now();
-            let body = self.part_body(source, 0, source.size).await?.guarded(source.guard());
+            let body = PartBody::from_file(source.file.clone(), source.name.clone(), 0, source.size);
+            let body = body.with_progress(HighWater::new(mover)).guarded(source.guard());
             if body.is_empty() {
                 source.check_unchanged().await?;
             }
-            let sent = multipart::put_whole(&**self.store(), key, &body, options).await?;
+            let sent = body.clone();
+            let sent = lane::run(async move { multipart::put_whole(&*store, &name, &sent, &options).await }).await?;
             let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
             let (direction, bytes) = (Direction::Up, sent.size);
             self.tell(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
             Ok(sent)
         };
         self.unless_given_up("put", key, sending).await
-    }
-
-    async fn part_body(&self, source: &SourceFile, offset: u64, len: u64) -> Result<PartBody> {
-        let progress = HighWater::new(self.store().runtime().observer.clone());
-        let body = PartBody::from_file(source.file.clone(), source.name.clone(), offset, len).await?;
-        Ok(body.with_progress(progress))
     }
 
     /// How an object that is there is read: in ranges, of which there may be any number.

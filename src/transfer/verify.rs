@@ -2,13 +2,15 @@
 //! order, from a stream or from a file that is read once more.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::backend::ObjectMeta;
-use crate::body::{PIECE, blocking, read_exact};
+use crate::body::blocking;
 use crate::checksum::{Crc64, StoredChecksum, WholeDigest};
 use crate::error::Result;
 use crate::event::Event;
+use crate::pieces::{PIECE, failed_to_read};
 use crate::plan::Plan;
 
 use super::download::{Expected, mismatch};
@@ -162,7 +164,7 @@ async fn sum_file(foreign: &Foreign, file: &Arc<File>, name: &Arc<str>, size: u6
             let mut buffer = vec![0; PIECE];
             while at < end {
                 let len = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-                read_exact(&file, &name, &mut buffer[..len], at)?;
+                file.read_exact_at(&mut buffer[..len], at).map_err(|error| failed_to_read(&name, error))?;
                 digest.update(&buffer[..len]);
                 at += len as u64;
             }

@@ -1,0 +1,125 @@
+//! Lanes: threads that move bytes. Each drives connections of its own, so that a byte is received, summed and written,
+//! or read, summed and sent, by one thread, without waking another. They may wait for a disk, which holds up only the
+//! requests on them: everything else, such as signals, deadlines and claims, runs on the caller's threads.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// One lane moves about a gibibyte a second; more of them than this outrun any network card.
+const MOST: usize = 16;
+/// How many tasks a lane runs before it looks at its sockets again: a piece is a lot of work.
+const TASKS_BETWEEN_LOOKS: u32 = 8;
+
+struct Lane {
+    runtime: Handle,
+    /// Requests on it.
+    busy: AtomicUsize,
+}
+
+thread_local! {
+    /// The number of the lane that this thread is, from 1; zero elsewhere.
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The number of the lane that the calling thread is, from 1 to [`count`]; zero elsewhere.
+pub(crate) fn number() -> usize {
+    NUMBER.get()
+}
+
+/// How many lanes there are: one a processor, up to sixteen.
+pub(crate) fn count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST)
+}
+
+/// Runs `work` on the lane with the fewest requests. When the caller drops this, the work is dropped there soon after.
+/// Where threads cannot be started, it runs on the caller's.
+pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let idlest = lanes().iter().min_by_key(|lane| lane.busy.load(Ordering::Relaxed)).filter(|_| number() == 0);
+    let Some(lane) = idlest else { return work.await };
+    lane.busy.fetch_add(1, Ordering::Relaxed);
+    let mut running = Running { task: lane.runtime.spawn(work), lane };
+    match (&mut running.task).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Error::new(ErrorKind::Other, "a worker thread stopped unexpectedly").caused_by(error)),
+    }
+}
+
+/// Work on a lane, ended when dropped.
+struct Running<T> {
+    task: JoinHandle<Result<T>>,
+    lane: &'static Lane,
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.lane.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Started when first needed, and there until the process ends.
+fn lanes() -> &'static [Lane] {
+    static LANES: OnceLock<Vec<Lane>> = OnceLock::new();
+    LANES.get_or_init(|| (1..=count()).filter_map(start).collect())
+}
+
+fn start(number: usize) -> Option<Lane> {
+    let runtime = Builder::new_current_thread().enable_all().event_interval(TASKS_BETWEEN_LOOKS).build().ok()?;
+    let lane = Lane { runtime: runtime.handle().clone(), busy: AtomicUsize::new(0) };
+    let drive = move || {
+        NUMBER.set(number);
+        runtime.block_on(std::future::pending::<()>());
+    };
+    std::thread::Builder::new().name(format!("lane-{number}")).spawn(drive).ok()?;
+    Some(lane)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_runs_on_lanes_and_its_own_work_stays_there() {
+        assert_eq!(number(), 0);
+        let nested = async {
+            let outer = number();
+            Ok((outer, run(async { Ok(number()) }).await?))
+        };
+        let (outer, inner) = run(nested).await.unwrap();
+        assert!((1..=count()).contains(&outer));
+        assert_eq!(outer, inner);
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_ends() {
+        struct Tells(Arc<Notify>);
+        impl Drop for Tells {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let (begun, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell_begun, tells) = (begun.clone(), Tells(ended.clone()));
+        let work = run(async move {
+            tell_begun.notify_one();
+            let _tells = tells;
+            std::future::pending::<Result<()>>().await
+        });
+        tokio::select! {
+            _ = work => unreachable!("it never ends by itself"),
+            () = begun.notified() => {}
+        }
+        ended.notified().await;
+    }
+}
