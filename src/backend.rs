@@ -234,6 +234,18 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// Those of the store.
     async fn delete(&self, path: &str) -> Result<()>;
 
+    /// Removes many objects, as few requests as the store can. Those that are not there are no error; some may be gone
+    /// and others not when it fails.
+    ///
+    /// # Errors
+    /// Those of the store, for one of the objects that could not be removed.
+    async fn delete_many(&self, paths: &[String]) -> Result<()> {
+        for path in paths {
+            self.delete(path).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the object is there.
     ///
     /// # Errors

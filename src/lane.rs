@@ -71,14 +71,17 @@ fn lanes() -> &'static [Lane] {
 }
 
 fn start(number: usize) -> Option<Lane> {
-    let runtime = Builder::new_current_thread().enable_all().event_interval(TASKS_BETWEEN_LOOKS).build().ok()?;
-    let lane = Lane { runtime: runtime.handle().clone(), busy: AtomicUsize::new(0) };
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     let drive = move || {
+        let runtime = Builder::new_current_thread().enable_all().event_interval(TASKS_BETWEEN_LOOKS).build();
+        let Ok(runtime) = runtime else { return };
         NUMBER.set(number);
-        runtime.block_on(std::future::pending::<()>());
+        if tell.send(runtime.handle().clone()).is_ok() {
+            runtime.block_on(std::future::pending::<()>());
+        }
     };
     std::thread::Builder::new().name(format!("lane-{number}")).spawn(drive).ok()?;
-    Some(lane)
+    Some(Lane { runtime: told.recv().ok()?, busy: AtomicUsize::new(0) })
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What keeps a writer that was paused, and lost its claim meanwhile, from damaging what another has put: every write is
 //! conditional on what was seen before, and every file is looked at once more before the manifest is written.
 
+use std::collections::HashMap;
+
 use futures::FutureExt;
 
-use crate::backend::StorageBackend;
+use crate::backend::{ObjectMeta, StorageBackend};
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::{Transfer, object_at};
 
@@ -12,12 +14,21 @@ use super::find::read_manifest;
 use super::group;
 use super::manifest::{FileEntry, Manifest};
 
-/// Fails where one of the files is not what was sent.
+/// More files than this are looked at by a listing, a thousand in a request, before each is looked at alone.
+const FEW: usize = 4;
+
+/// Fails where one of the files is not what was sent. A file whose ETag is that of its writing is what was sent.
 pub(super) async fn confirm_files(transfer: &Transfer, name: &str, files: &[FileEntry]) -> Result<()> {
-    let group = transfer.group();
     let store = &**transfer.store();
-    let work = files.iter().map(|file| confirm_file(store, name, file).boxed());
-    group::all(&group, Box::new(work)).await.map(|_| ())
+    let listed = if files.len() > FEW { store.list(&format!("{name}/")).await? } else { Vec::new() };
+    let listed: HashMap<&str, &ObjectMeta> = listed.iter().map(|object| (object.key.as_str(), object)).collect();
+    let is_listed = |file: &FileEntry| {
+        let object = listed.get(format!("{name}/{}", file.path).as_str());
+        object.is_some_and(|object| object.size == file.size && object.etag.is_some() && object.etag == file.etag)
+    };
+    let rest = files.iter().filter(|file| !is_listed(file));
+    let work = rest.map(|file| confirm_file(store, name, file).boxed());
+    group::all(&transfer.group(), Box::new(work)).await.map(|_| ())
 }
 
 async fn confirm_file(store: &dyn StorageBackend, name: &str, file: &FileEntry) -> Result<()> {

@@ -21,6 +21,7 @@ use super::group;
 use super::lease::Lease;
 use super::manifest::{FileEntry, Manifest, Writer};
 use super::rank::{Rank, put_rank};
+use super::remove::delete_all;
 use super::start::{Claimed, Start, carry_out_or_take_back, start};
 use super::walk::{Member, walk};
 
@@ -295,14 +296,13 @@ async fn put_member(
 /// Files of the checkpoint that was replaced which the new one does not have. Who took the name over meanwhile may have
 /// put them again: then they stay, and are named in the claim.
 async fn remove_obsolete(transfer: &Transfer, lease: &Lease, old: &Manifest, new: &Manifest) -> Result<()> {
-    let (store, name) = (&**transfer.store(), lease.name());
+    let name = lease.name();
     if lease.confirm().await.is_err() {
         return Ok(());
     }
     let kept = |path: &str| new.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
     let obsolete = old.files.iter().filter(|file| !kept(&file.path)).map(|file| format!("{name}/{}", file.path));
-    let work = obsolete.map(|key| async move { store.delete(&key).await }.boxed());
-    group::all(&transfer.group(), Box::new(work)).await.map(|_| ())
+    delete_all(&transfer.group(), obsolete.collect()).await
 }
 
 /// Nothing is committed of a directory that is still being written.

@@ -20,6 +20,9 @@ use super::put::under_lease;
 use super::rank::is_rank_claim;
 use super::start::look_at_claim;
 
+/// Objects that a store is told of at once; no more than S3 takes in a request.
+const DELETED_TOGETHER: usize = 1000;
+
 /// What a removal took away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
@@ -95,10 +98,15 @@ fn names_all(earlier: Option<&Claim>, files: &[String]) -> bool {
 async fn take_away_files(group: &Transfer, name: &str, claim: &Claim) -> Result<()> {
     let store = &**group.store();
     store.delete(&key::manifest_of(name)).await?;
-    let keys = claim.files.iter().map(|path| format!("{name}/{path}"));
-    let work = keys.map(|key| async move { store.delete(&key).await }.boxed());
-    group::all(group, Box::new(work)).await?;
+    delete_all(group, claim.files.iter().map(|path| format!("{name}/{path}")).collect()).await?;
     give_up_all(store, name, claim).await
+}
+
+/// Removes objects, many in a request and some requests at once.
+pub(super) async fn delete_all(group: &Transfer, keys: Vec<String>) -> Result<()> {
+    let store = &**group.store();
+    let work = keys.chunks(DELETED_TOGETHER).map(|chunk| async move { store.delete_many(chunk).await }.boxed());
+    group::all(group, Box::new(work)).await.map(|_| ())
 }
 
 /// Removes what the claim names, the manifest first and the claim last.

@@ -1,6 +1,6 @@
 //! What the answers teach about a bucket: its region, the server's clock, that somebody is there at all.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +10,7 @@ use super::answer::{Answer, header};
 use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{Details, Failure};
+use super::request::Outgoing;
 use super::sums::Sums;
 use crate::event::Event;
 
@@ -25,7 +26,7 @@ pub(super) struct Learnt {
     skew: AtomicI64,
     has_moved: AtomicBool,
     has_answered: AtomicBool,
-    failed_contacts: AtomicU32,
+    deletes_singly: AtomicBool,
     pub(super) sums: Sums,
 }
 
@@ -81,6 +82,15 @@ impl Client {
 }
 
 impl Learnt {
+    /// The server does not know DeleteObjects.
+    pub(super) fn must_delete_singly(&self) {
+        self.deletes_singly.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn deletes_singly(&self) -> bool {
+        self.deletes_singly.load(Ordering::Relaxed)
+    }
+
     /// Something at the endpoint speaks HTTP.
     pub(super) fn has_answered(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
@@ -111,11 +121,10 @@ impl Learnt {
     }
 
     /// Gives up sooner at an endpoint that has never answered.
-    pub(super) fn count_contact(&self, mut failure: Failure) -> Failure {
+    pub(super) fn count_contact(&self, mut failure: Failure, outgoing: &Outgoing) -> Failure {
         if failure.no_contact && !self.has_answered.load(Ordering::Relaxed) {
-            let failed = self.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
+            let failed = outgoing.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
             if failed >= FIRST_CONTACT_TRIES {
-                self.failed_contacts.store(0, Ordering::Relaxed);
                 failure.error = failure.error.retryable_later();
             }
         }

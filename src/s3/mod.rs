@@ -123,6 +123,10 @@ impl StorageBackend for S3Storage {
         delete::delete(&self.client, path).await
     }
 
+    async fn delete_many(&self, paths: &[String]) -> Result<()> {
+        delete::delete_many(&self.client, paths).await
+    }
+
     async fn head(&self, path: &str) -> Result<ObjectMeta> {
         head::head(&self.client, path, self.client.runtime.clone()).await
     }

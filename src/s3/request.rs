@@ -1,5 +1,8 @@
 //! From rusoto's request shapes to the bytes on the wire, in our own strict encoding.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,6 +27,8 @@ pub(super) struct Outgoing {
     query: String,
     headers: HeaderMap,
     pub(super) body: Payload,
+    /// Tries that nobody answered.
+    pub(super) failed_contacts: Arc<AtomicU32>,
 }
 
 impl Outgoing {
@@ -67,7 +72,7 @@ impl Outgoing {
         if writes {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        Ok(Outgoing { method, path, query: query.join("&"), headers, body })
+        Ok(Outgoing { method, path, query: query.join("&"), headers, body, failed_contacts: Arc::default() })
     }
 
     /// Adds a header, or replaces it.

@@ -42,7 +42,7 @@ impl Client {
         }
     }
 
-    fn refuse(&self, answer: &Answer, method: &Method) -> Failure {
+    pub(super) fn refuse(&self, answer: &Answer, method: &Method) -> Failure {
         let site = self.site();
         let asked = Asked { method, bucket: &self.bucket, region: &site.region };
         let mut failure = failure::explain(answer, &Details::of(answer), asked);
@@ -75,7 +75,7 @@ impl Client {
         }
         let response = match outcome {
             Ok(response) => response,
-            Err(failure) => return Err(at_site(self.learnt.count_contact(failure))),
+            Err(failure) => return Err(at_site(self.learnt.count_contact(failure, outgoing))),
         };
         self.learnt.has_answered();
         let (parts, body) = response.into_parts();

@@ -38,6 +38,8 @@ enum Known {
     Nothing,
     /// It was promised for an upload.
     Promised,
+    /// An upload began without a promise.
+    NotPromised,
     /// It came back.
     Kept,
     /// It did not come back.
@@ -61,9 +63,10 @@ impl Sums {
     fn known(&self) -> Known {
         match self.known.load(Ordering::Relaxed) {
             1 => Known::Promised,
-            2 => Known::Kept,
-            3 => Known::Ignored,
-            4 => Known::Refused,
+            2 => Known::NotPromised,
+            3 => Known::Kept,
+            4 => Known::Ignored,
+            5 => Known::Refused,
             _ => Known::Nothing,
         }
     }
@@ -129,8 +132,10 @@ impl<'a> Checked<'a> {
     async fn with(&self, known: Known, client: &Client) -> Result<Outgoing> {
         let mut outgoing = self.outgoing.clone();
         let by_crc = matches!(known, Known::Promised | Known::Kept);
-        let heeds_md5 = by_crc || client.heeds_md5(self.spare.as_ref()).await;
-        if known != Known::Refused && (heeds_md5 || known == Known::Nothing) {
+        // As long as it may check by CRC-64 after all, nothing is tried.
+        let spare = self.spare.as_ref().filter(|_| known != Known::Nothing);
+        let heeds_md5 = by_crc || client.heeds_md5(spare).await;
+        if known != Known::Refused && (heeds_md5 || known == Known::NotPromised) {
             outgoing.set("x-amz-checksum-crc64nvme", &self.body.checksum().await?.to_string())?;
         }
         if !by_crc && heeds_md5 {
@@ -211,8 +216,9 @@ impl Client {
     pub(super) fn promised(&self, headers: &HeaderMap) {
         let algorithm = header(headers, "x-amz-checksum-algorithm");
         let sums = &self.learnt.sums;
-        if algorithm.is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME")) && sums.known() == Known::Nothing {
-            sums.learn(Known::Promised);
+        if matches!(sums.known(), Known::Nothing | Known::NotPromised) {
+            let promised = algorithm.is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
+            sums.learn(if promised { Known::Promised } else { Known::NotPromised });
         }
     }
 

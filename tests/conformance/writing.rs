@@ -49,6 +49,7 @@ pub(crate) async fn a_changed_source_writes_nothing(store: Store) {
     source.write_all(&content(len, 1)).unwrap();
     let file = Arc::new(source.reopen().unwrap());
     let body = PartBody::from_file(file, "source".into(), 0, len as u64);
+    body.checksum().await.unwrap();
     std::fs::write(source.path(), content(len, 2)).unwrap();
     for key in ["kept", "new"] {
         let error = store.put(key, &body, &WriteOptions::replace()).await.unwrap_err();

@@ -18,6 +18,7 @@ async fn a_failed_write_leaves_nothing() {
     source.as_file().set_len(1 << 20).unwrap();
     let file = Arc::new(source.reopen().unwrap());
     let body = PartBody::from_file(file, "source".into(), 0, 1 << 20);
+    body.checksum().await.unwrap();
     fs::write(source.path(), vec![1; 1 << 20]).unwrap();
     for key in ["old", "new/and/deep"] {
         let error = bed.store.put(key, &body, &WriteOptions::replace()).await.unwrap_err();
