@@ -26,6 +26,8 @@
 //! removes, or keeps for the next one.
 
 pub mod backend;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod body;
 pub mod checkpoint;
 pub mod checksum;
