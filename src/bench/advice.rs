@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::config::{Concurrency, DEFAULT_PART_SIZE, PartSize};
+
 use super::plan::{Operation, Settings};
 use super::report::{Cell, best};
 
@@ -35,22 +37,23 @@ pub(super) fn recommend(cells: &[Cell]) -> Recommendation {
         }
     }
     let (mut chosen, mut why) = (Settings::DEFAULT, String::new());
+    let default = candidates.iter().copied().find(|settings| is_default(*settings));
     let scored = |settings: Settings| (settings, score(cells, settings));
     let fastest = candidates.iter().copied().map(scored).max_by(|(_, a), (_, b)| a.total_cmp(b));
     if let Some((fastest, top)) = fastest {
         let margin = 1.0 + spread(cells, fastest).max(LEAST_GAIN) / 100.0;
         let as_good = |settings: &Settings| top <= score(cells, *settings) * margin;
-        if candidates.contains(&Settings::DEFAULT) && as_good(&Settings::DEFAULT) {
+        if default.as_ref().is_some_and(as_good) {
             why = "nothing that was tried is faster than the defaults by more than the runs differ".to_owned();
         } else {
             // In the order in which they were given, which is from few to many where people write it.
             chosen = candidates.iter().copied().filter(as_good).min_by_key(weight).unwrap_or(fastest);
-            why = match candidates.contains(&Settings::DEFAULT) {
-                true => {
-                    let gain = 100.0 * (score(cells, chosen) / score(cells, Settings::DEFAULT).max(1e-9) - 1.0);
+            why = match default {
+                Some(default) => {
+                    let gain = 100.0 * (score(cells, chosen) / score(cells, default).max(1e-9) - 1.0);
                     format!("{gain:.0}% faster than the defaults")
                 }
-                false => "the fastest that was tried; the defaults (auto) were not".to_owned(),
+                None => "the fastest that was tried; the defaults (auto) were not".to_owned(),
             };
         }
     }
@@ -59,9 +62,14 @@ pub(super) fn recommend(cells: &[Cell]) -> Recommendation {
     Recommendation { part_size, concurrency, env, why }
 }
 
+/// What is used where nothing is set, or the same in figures.
+fn is_default(settings: Settings) -> bool {
+    let part_size = matches!(settings.part_size, PartSize::Auto | PartSize::Fixed(DEFAULT_PART_SIZE));
+    part_size && settings.concurrency == Concurrency::Auto
+}
+
 /// How many connections, then how large the parts.
 fn weight(settings: &Settings) -> (usize, u64) {
-    use crate::config::{Concurrency, PartSize};
     let connections = match settings.concurrency {
         // It takes no more than it needs.
         Concurrency::Auto => 0,
@@ -152,6 +160,12 @@ mod tests {
         let (concurrency, why) = recommended(&[("auto", 100.0, 100.0), ("16", 150.0, 150.0)]);
         assert_eq!((concurrency.as_str(), why.as_str()), ("16", "50% faster than the defaults"));
         assert_eq!(recommended(&[("auto", 100.0, 100.0), ("16", 150.0, 60.0)]).0, "auto", "both operations count");
+    }
+
+    #[test]
+    fn eight_mebibytes_are_the_default_in_figures() {
+        let cells = [cell(Operation::Put, "8MiB", "auto", 100.0), cell(Operation::Put, "16MiB", "auto", 101.0)];
+        assert_eq!(recommend(&cells).env, ["STRATA_PART_SIZE=auto", "STRATA_CONCURRENCY=auto"]);
     }
 
     #[test]

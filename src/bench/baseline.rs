@@ -6,7 +6,7 @@ use crate::config::{Concurrency, PartSize, parse_concurrency, parse_part_size};
 use crate::error::{Error, Result};
 
 use super::figures::{Spread, rounded};
-use super::plan::{Operation, Source};
+use super::plan::{Operation, Plan, Source};
 use super::report::Cell;
 
 /// An earlier measurement.
@@ -119,6 +119,26 @@ impl Baseline {
         let Some(first) = self.cells.first() else { return Err(bad("it has no cells".to_owned())) };
         let Earlier { bytes: size, files, source, .. } = *first;
         Ok(RanWith { size, part_sizes, concurrency, operations, source, files })
+    }
+
+    /// Whether a measurement of this plan can be compared at all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it can not.
+    pub fn check(&self, plan: &Plan) -> Result<()> {
+        let settings = plan.settings();
+        let planned = |then: &Earlier| {
+            plan.operations.contains(&then.op)
+                && (plan.files, plan.source) == (then.files, then.source)
+                && plan.size.is_none_or(|size| size == then.bytes)
+                && settings.iter().any(|settings| {
+                    settings.part_size_text() == then.part_size && settings.concurrency_text() == then.concurrency
+                })
+        };
+        match self.cells.iter().any(planned) {
+            true => Ok(()),
+            false => Err(nothing_in_common()),
+        }
     }
 
     /// The cells that both measurements have. `tolerance`: how much slower is no matter, in per cent.

@@ -67,7 +67,9 @@ fn bottleneck(cell: &Cell, cells: &[Cell], stages: &Stages, is_local: bool) -> B
     }
     let waiting = cell.server_percent;
     if is_local {
-        return found(Bound::StoreDisk, format!("{waiting:.0}% of the time waiting for it"));
+        let cores =
+            cell.cpu_percent.map_or("the cores are free".to_owned(), |own| format!("{own:.0}% of the cores in use"));
+        return found(Bound::StoreDisk, cores);
     }
     if waiting >= MOSTLY_WAITING {
         return found(

@@ -1,14 +1,17 @@
 //! What the command line takes, and what its help says.
 
+mod bench;
 mod common;
 mod completions;
 mod get;
+mod list;
 mod ls;
 mod put;
 mod rm;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub(crate) use bench::{BenchArgs, Op};
 #[cfg(feature = "s3")]
 pub(crate) use common::AddressingStyle;
 pub(crate) use common::{Backend, Colour, Common, STORE_FLAGS};
@@ -30,8 +33,8 @@ Every flag can be set by its variable, in the environment or in a .env file; a f
 from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the AWS configuration files; no flag takes a secret.
 
 Exit codes: 0 done, 1 other failure, 2 usage or configuration, 3 some failed, 4 not found, 5 gave up after retries, 6 \
-a checksum or size is wrong, 7 credentials or permission, 8 it exists or another writer won, 9 local disk or file, 130 \
-and 143 interrupted.";
+a checksum or size is wrong, 7 credentials or permission, 8 it exists or another writer won, 9 local disk or file, 10 bench \
+found the store slower than its baseline, 130 and 143 interrupted.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -58,6 +61,7 @@ pub(crate) enum Action {
     Get(GetArgs),
     Ls(LsArgs),
     Rm(RmArgs),
+    Bench(Box<BenchArgs>),
     Completions(CompletionsArgs),
 }
 

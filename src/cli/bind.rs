@@ -91,8 +91,8 @@ mod tests {
             .with_dotenv(&file, true)
             .unwrap();
         let common = parse(&environment, &["strata-ckpt", "ls", "-j", "3"]).common;
-        assert_eq!((common.concurrency, common.retries), (Concurrency::Fixed(3), 2));
-        assert_eq!((common.part_size, common.max_memory), (PartSize::Fixed(5 << 20), 512 << 20));
+        assert_eq!((*common.concurrency.first(), common.retries), (Concurrency::Fixed(3), 2));
+        assert_eq!((*common.part_size.first(), common.max_memory), (PartSize::Fixed(5 << 20), 512 << 20));
     }
 
     #[test]

@@ -31,25 +31,33 @@ pub(crate) struct Context {
 impl Context {
     /// Opens the store that a location is in.
     pub(crate) async fn open(&self, location: &Location) -> Result<Transfer> {
-        let store: Arc<dyn StorageBackend> = match &location.place {
-            Place::Directory(directory) => Arc::new(LocalStorage::with_config(directory, self.runtime.clone())),
-            Place::S3 { bucket } => self.s3(bucket, "").await?,
+        Ok(Transfer::new(self.open_with(location, self.runtime.clone()).await?))
+    }
+
+    /// The same, for transfers that run otherwise.
+    pub(crate) async fn open_with(
+        &self,
+        location: &Location,
+        runtime: RuntimeConfig,
+    ) -> Result<Arc<dyn StorageBackend>> {
+        Ok(match &location.place {
+            Place::Directory(directory) => Arc::new(LocalStorage::with_config(directory, runtime)),
+            Place::S3 { bucket } => self.s3(bucket, "", runtime).await?,
             Place::Here => {
                 let prefix = self.prefix()?;
                 match (self.common.backend, &self.common.bucket) {
                     (Backend::Local, _) => {
                         let directory = self.directory().join(prefix);
-                        Arc::new(LocalStorage::with_config(directory, self.runtime.clone()))
+                        Arc::new(LocalStorage::with_config(directory, runtime))
                     }
-                    (Backend::S3, Some(bucket)) => self.s3(bucket, prefix).await?,
+                    (Backend::S3, Some(bucket)) => self.s3(bucket, prefix, runtime).await?,
                     (Backend::S3, None) => {
                         return Err(Error::invalid("the backend is s3, but no bucket is named")
                             .hint_is("set CHECKPOINT_BUCKET, or use --bucket NAME or a full s3://bucket/key"));
                     }
                 }
             }
-        };
-        Ok(Transfer::new(store))
+        })
     }
 
     /// The directory that a location's store is in, if it is a local one.
@@ -78,7 +86,7 @@ impl Context {
     }
 
     #[cfg(feature = "s3")]
-    async fn s3(&self, bucket: &str, prefix: &str) -> Result<Arc<dyn StorageBackend>> {
+    async fn s3(&self, bucket: &str, prefix: &str, runtime: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
         use super::args::AddressingStyle;
         use storage::{Addressing, S3Config, S3Storage};
         let mut config = S3Config::from_environment(bucket, &self.environment)?;
@@ -95,11 +103,11 @@ impl Context {
             AddressingStyle::Path => Addressing::Path,
             AddressingStyle::Virtual => Addressing::Virtual,
         };
-        Ok(Arc::new(S3Storage::with_config(config, self.runtime.clone()).await?))
+        Ok(Arc::new(S3Storage::with_config(config, runtime).await?))
     }
 
     #[cfg(not(feature = "s3"))]
-    async fn s3(&self, _: &str, _: &str) -> Result<Arc<dyn StorageBackend>> {
+    async fn s3(&self, _: &str, _: &str, _: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
         Err(Error::invalid("this strata-ckpt was built without S3")
             .hint_is("build it with the feature s3, which is on by default"))
     }

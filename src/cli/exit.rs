@@ -13,6 +13,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const SOME_FAILED: u8 = 3;
 /// Gave up after retries, or at the deadline.
 pub(crate) const GAVE_UP: u8 = 5;
+/// `bench` found the store slower than its baseline.
+pub(crate) const SLOWER: u8 = 10;
 /// When several kinds happen in one command, the first of these that is among them; else [`SOME_FAILED`].
 const PRECEDENCE: [u8; 4] = [6, 7, 9, GAVE_UP];
 
@@ -54,7 +56,11 @@ impl Failure {
     /// The failure of a command.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if let Some(cause) = error.downcast_ref::<Cause>() {
-            return cause.failure();
+            let failure = cause.failure();
+            // What was cancelled may know better than to go on where it stopped.
+            let own = error.downcast_ref::<Error>().filter(|error| error.kind() == ErrorKind::Cancelled);
+            let hint = own.and_then(Error::hint).map(str::to_owned);
+            return Failure { hint: hint.or(failure.hint), ..failure };
         }
         if let Some(several) = error.downcast_ref::<Several>() {
             return Failure {
@@ -63,6 +69,11 @@ impl Failure {
                 message: several.to_string(),
                 hint: None,
             };
+        }
+        if let Some(slower) = error.downcast_ref::<Slower>() {
+            let hint = "a second run tells chance from change; --tolerance allows more, --json keeps a new baseline";
+            let (message, hint) = (slower.to_string(), Some(hint.to_owned()));
+            return Failure { code: SLOWER, kind: "slower", message, hint };
         }
         match error.downcast_ref::<Error>() {
             Some(error) => Failure::of_storage(error),
@@ -91,6 +102,26 @@ impl fmt::Display for Several {
 }
 
 impl std::error::Error for Several {}
+
+/// `bench` compared with its baseline.
+#[derive(Debug)]
+pub(crate) struct Slower {
+    /// Cells that are slower by more than what is tolerated.
+    pub(crate) cells: usize,
+    /// Cells that were compared.
+    pub(crate) of: usize,
+    /// In per cent.
+    pub(crate) tolerance: f64,
+}
+
+impl fmt::Display for Slower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Slower { cells, of, tolerance } = self;
+        write!(f, "{cells} of {of} cells are slower than the baseline by more than {tolerance}%")
+    }
+}
+
+impl std::error::Error for Slower {}
 
 #[cfg(test)]
 mod tests {

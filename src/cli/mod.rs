@@ -1,6 +1,7 @@
 //! The command line: parse, run, tell how it went.
 
 mod args;
+mod bench;
 mod bind;
 mod completions;
 mod context;
@@ -119,8 +120,8 @@ fn execute(parsed: Parsed) -> ExitCode {
 
 fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
     RuntimeConfig {
-        part_size: common.part_size,
-        concurrency: common.concurrency,
+        part_size: *common.part_size.first(),
+        concurrency: *common.concurrency.first(),
         max_memory: common.max_memory,
         retries: common.retries,
         stall_timeout: common.stall_timeout,
@@ -142,6 +143,7 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
             Action::Get(args) => get::run(context, args).await,
             Action::Ls(args) => ls::run(context, args).await,
             Action::Rm(args) => rm::run(context, args).await,
+            Action::Bench(args) => bench::run(context, *args).await,
             Action::Completions(args) => completions::run(&context.output, &args),
         }
     };

@@ -26,6 +26,10 @@ pub(crate) struct Parsed {
 pub(crate) struct Typed {
     /// Those that say which store is meant, quoted for a shell, each with a space before it.
     pub(crate) store_flags: String,
+    /// `--part-size`.
+    pub(crate) part_size: bool,
+    /// `--concurrency`.
+    pub(crate) concurrency: bool,
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
@@ -71,6 +75,7 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
         return Err(refuse(Why::Setting(bad.error), &environment));
     }
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| refuse(Why::Usage(error), &environment))?;
+    refuse_lists(&arguments, &matches).map_err(|error| refuse(Why::Setting(error), &environment))?;
     Ok(Parsed { arguments, environment, typed: Typed::of(&matches) })
 }
 
@@ -106,6 +111,26 @@ fn format_wanted(line: &[OsString], environment: &Environment) -> (bool, Colour)
     (json.unwrap_or(false) || typed, color.unwrap_or(Colour::Auto))
 }
 
+/// Only `bench` tries several part sizes and concurrencies.
+fn refuse_lists(arguments: &Arguments, matches: &ArgMatches) -> storage::Result<()> {
+    let Arguments { common, command } = arguments;
+    if matches!(command, Action::Bench(_)) {
+        return Ok(());
+    }
+    let flags = [
+        (common.part_size.is_list(), "part_size", "--part-size", "STRATA_PART_SIZE"),
+        (common.concurrency.is_list(), "concurrency", "--concurrency", "STRATA_CONCURRENCY"),
+    ];
+    match flags.into_iter().find(|(is_list, ..)| *is_list) {
+        None => Ok(()),
+        Some((_, id, flag, variable)) => {
+            let name = if is_typed(matches, id) { flag } else { variable };
+            Err(Error::invalid(format!("{name} is a list; this command takes one value"))
+                .hint_is("only bench tries several: give one value, such as the one that bench recommends"))
+        }
+    }
+}
+
 fn matters(bad: &BadVariable, matches: &ArgMatches) -> bool {
     match (&bad.subcommand, matches.subcommand()) {
         (Some(theirs), Some((ours, _))) if theirs != ours => false,
@@ -132,6 +157,12 @@ impl Typed {
                 Some(format!(" --{} {}", id.replace('_', "-"), quote::shell(&value)))
             })
             .collect();
-        Typed { store_flags, profile: is_typed(matches, "profile") }
+        let typed = |id| is_typed(matches, id);
+        Typed {
+            store_flags,
+            part_size: typed("part_size"),
+            concurrency: typed("concurrency"),
+            profile: typed("profile"),
+        }
     }
 }

@@ -20,7 +20,7 @@ const OBJECT_EVERY: Duration = Duration::from_secs(1);
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Bar,
     Lines,
     Objects,
@@ -76,6 +76,11 @@ impl Progress {
             again: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         }
+    }
+
+    /// How progress is shown.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Tells from time to time how far it is, until dropped.

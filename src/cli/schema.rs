@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use storage::bench::{Bottleneck, Cell, Change, Operation, Page, Recommendation, Setup, Stages};
+
 use super::exit::Failure;
 
 /// A line of JSON.
@@ -106,7 +108,46 @@ pub(crate) enum Object<'a> {
         uploads: u64,
     },
 
+    /// `bench`: one operation with one part size and concurrency.
+    BenchCell(&'a Cell),
+    /// `bench`: the whole.
+    Bench {
+        /// Of strata-ckpt.
+        version: &'static str,
+        /// When it ended, RFC 3339 in UTC.
+        time: String,
+        seconds: f64,
+        #[serde(flatten)]
+        setup: &'a Setup,
+        stages: &'a Stages,
+        bottlenecks: &'a [Bottleneck],
+        /// The same in one sentence.
+        bottleneck: &'a str,
+        recommended: &'a Recommendation,
+        /// What the documented 200 MB/s means here.
+        page: &'a Page,
+        /// With `--baseline`: each cell that both have.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        baseline: Option<&'a [Change]>,
+        /// With `--baseline`, in per cent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tolerance_percent: Option<f64>,
+    },
+
     // --- events, on stderr
+    /// `bench`: a run is done.
+    BenchRun {
+        op: Operation,
+        part_size: &'a str,
+        concurrency: &'a str,
+        bytes: u64,
+        seconds: f64,
+        /// The number of this run over all cells, from 1, and how many there are.
+        run: u32,
+        runs: u32,
+    },
+    /// `bench`: how far it is, about every second; bytes are those of the current run.
+    BenchProgress { doing: &'a str, run: u32, runs: u32, bytes_done: u64, bytes: u64, seconds: f64 },
     /// How far it is, about every second and at the end.
     Progress { files_done: u64, files: u64, bytes_done: u64, bytes: u64, seconds: f64 },
     /// A file is at its destination and verified.

@@ -14,8 +14,12 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// `800 MiB/s`.
 pub(crate) fn rate(bytes: u64, time: Duration) -> String {
-    let seconds = time.as_secs_f64().max(0.001);
-    format!("{}/s", size((bytes as f64 / seconds) as u64))
+    rate_of(bytes as f64 / time.as_secs_f64().max(0.001))
+}
+
+/// The same of bytes a second.
+pub(crate) fn rate_of(bytes_per_second: f64) -> String {
+    format!("{}/s", size(bytes_per_second as u64))
 }
 
 /// `120 ms`, `4.1 s`, `2m 5s`.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use storage::config::{parse_concurrency, parse_duration, parse_part_size, parse_size};
+use storage::config::{parse_duration, parse_size};
 use storage::{Concurrency, PartSize};
+
+use super::list::{OneOrMore, parse_concurrencies, parse_part_sizes};
 
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
@@ -48,7 +50,7 @@ pub(crate) struct Common {
     )]
     pub(crate) addressing_style: AddressingStyle,
 
-    /// Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice
+    /// Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list
     #[arg(
         long,
         global = true,
@@ -56,11 +58,11 @@ pub(crate) struct Common {
         env = "STRATA_PART_SIZE",
         value_name = "SIZE",
         default_value = "auto",
-        value_parser = parse_part_size
+        value_parser = parse_part_sizes
     )]
-    pub(crate) part_size: PartSize,
+    pub(crate) part_size: OneOrMore<PartSize>,
 
-    /// Requests in flight at once, 1 to 1024, or auto
+    /// Requests in flight at once, 1 to 1024, or auto. For bench also a list
     #[arg(
         short = 'j',
         long,
@@ -69,9 +71,9 @@ pub(crate) struct Common {
         env = "STRATA_CONCURRENCY",
         value_name = "N",
         default_value = "auto",
-        value_parser = parse_concurrency
+        value_parser = parse_concurrencies
     )]
-    pub(crate) concurrency: Concurrency,
+    pub(crate) concurrency: OneOrMore<Concurrency>,
 
     /// What stdin and stdout may hold in memory
     #[arg(
