@@ -183,6 +183,48 @@ fn numbers_and_choices() {
 }
 
 #[test]
+fn bench() {
+    let bed = local();
+    bed.write("text.json", b"hello\n");
+    bed.write("empty.json", b"");
+    bed.write("other.json", b"{\"type\":\"put\",\"uri\":\"x\"}\n");
+    std::fs::create_dir_all(bed.path("directory")).unwrap();
+    let mut transcript = Transcript::new(&bed);
+    for arguments in [
+        &["--size", "0"][..],
+        &["--size", "big"],
+        &["--size", "2TiB"],
+        &["--size", "3", "--files", "4"],
+        &["--size", "1TiB", "--part-size", "5MiB"],
+        &["--runs", "0"],
+        &["--runs", "101"],
+        &["--runs", "-1"],
+        &["--files", "0"],
+        &["--files", "10001"],
+        &["--part-size", "8MiB,1MiB"],
+        &["--part-size", "8MiB,"],
+        &["-j", "4,0"],
+        &["--op", "copy"],
+        &["--source", "disk"],
+        &["--tolerance", "100%"],
+        &["--baseline", "missing.json"],
+        &["--baseline", "text.json"],
+        &["--baseline", "empty.json"],
+        &["--baseline", "other.json"],
+        &["--html", "directory"],
+        &["--html", "missing/bench.html"],
+        &["epoch_1"],
+    ] {
+        transcript.of(&[], &[&["bench"], arguments].concat());
+    }
+    transcript.of(&[("STRATA_BENCH_RUNS", "0")], &["bench"]);
+    transcript.of(&[("STRATA_CONCURRENCY", "4,0")], &["bench"]);
+    transcript.of(&[], &["ls", "-j", "4,16"]);
+    transcript.of(&[("STRATA_PART_SIZE", "8MiB,16MiB")], &["ls"]);
+    transcript.check("bench");
+}
+
+#[test]
 fn stores() {
     let bed = local();
     bed.write("broken.env", b"AWS_SECRET_ACCESS_KEY=abc def ghi\n");

@@ -23,7 +23,7 @@ fn of_the_whole() {
 
 #[test]
 fn of_each_command() {
-    for command in ["put", "get", "ls", "rm", "completions"] {
+    for command in ["put", "get", "ls", "rm", "bench", "completions"] {
         insta::assert_snapshot!(format!("help_{command}"), help(&[command, "--help"]));
     }
 }
@@ -32,8 +32,8 @@ fn of_each_command() {
 #[test]
 fn every_variable_has_its_example() {
     let example = include_str!("../.env.example");
-    let helps = [&["--help"][..], &["put", "--help"], &["get", "--help"], &["ls", "--help"], &["rm", "--help"]];
-    let helps: String = helps.iter().map(|arguments| help(arguments)).collect();
+    let commands = ["put", "get", "ls", "rm", "bench"];
+    let helps: String = commands.iter().map(|command| help(&[command, "--help"])).chain([help(&["--help"])]).collect();
     let words: Vec<&str> = helps.split_whitespace().collect();
     let named: Vec<&str> =
         words.windows(2).filter(|pair| pair[0] == "[env:").map(|pair| pair[1].trim_end_matches(']')).collect();

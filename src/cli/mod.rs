@@ -137,6 +137,14 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
 /// Runs the command until it ends, or until something ends it.
 async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
     let watch = Watch::start(context.runtime.cancel.clone(), context.common.deadline)?;
+    let late = match &command {
+        // Nothing goes on there, and its objects are all that matters.
+        Action::Bench(_) => Error::cancelled().hint_is(format!(
+            "the store is too slow to be cleaned up in time: remove what is left under {}...",
+            storage::bench::PREFIX
+        )),
+        _ => Error::cancelled(),
+    };
     let work = async {
         match command {
             Action::Put(args) => put::run(context, args).await,
@@ -154,7 +162,7 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         outcome = work => outcome,
         outcome = telling => outcome,
-        () = watch.overdue() => Err(Error::cancelled().into()),
+        () = watch.overdue() => Err(late.into()),
     };
     context.progress.finish();
     match (outcome, watch.cause()) {

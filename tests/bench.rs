@@ -1,0 +1,263 @@
+//! `bench`: what it measures and says, that it leaves nothing, and its comparison with a baseline. Nothing here depends on
+//! how fast anything is.
+#![cfg(all(feature = "s3", feature = "cli"))]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use support::bed::{Bed, Said, local, minio};
+
+const SMALL: [&str; 8] = ["--json", "bench", "--size", "6MiB", "--runs", "2", "-j", "1,2"];
+
+fn bench(bed: &Bed, more: &[&str]) -> Said {
+    bed.run([&SMALL[..], more].concat())
+}
+
+/// Nothing of a measurement is in the store, beside the command, or in progress.
+fn assert_gone(bed: &Bed) {
+    assert_eq!(bed.stored_keys(), Vec::<String>::new(), "on {}", bed.name());
+    bed.assert_nothing_left();
+    let names = std::fs::read_dir(bed.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.filter(|name| name != "home").collect();
+    assert!(names.is_empty(), "{names:?} on {}", bed.name());
+}
+
+fn positive(value: &Value) -> f64 {
+    value.as_f64().filter(|number| *number > 0.0).unwrap_or_else(|| panic!("{value} is no figure"))
+}
+
+#[test]
+fn every_cell_is_measured_and_nothing_is_left() {
+    for bed in [local(), minio()] {
+        let said = bench(&bed, &["--part-size", "5MiB,8MiB"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let lines = said.json_lines();
+        let (whole, cells) = lines.split_last().unwrap();
+        let named: Vec<String> = cells
+            .iter()
+            .map(|cell| [&cell["type"], &cell["op"], &cell["part_size"], &cell["concurrency"]])
+            .map(|words| words.map(|word| word.as_str().unwrap()).join(" "))
+            .collect();
+        let expected = ["put 5MiB 1", "put 5MiB 2", "put 8MiB 1", "put 8MiB 2"];
+        let expected = expected.iter().flat_map(|cell| [(*cell).to_owned(), cell.replace("put", "get")]);
+        let mut expected: Vec<String> = expected.map(|cell| format!("bench_cell {cell}")).collect();
+        expected.sort_by_key(|cell| cell.contains("get"));
+        assert_eq!(named, expected);
+        for cell in cells {
+            let small = cell["part_size"] == "5MiB";
+            assert_eq!((&cell["runs"], &cell["bytes"], &cell["retries"]), (&2.into(), &(6 << 20).into(), &0.into()));
+            assert_eq!(cell["parts"], if small { 4 } else { 2 }, "each part and range of both runs: {cell}");
+            positive(&cell["bytes_per_second"]["median"]);
+            positive(&cell["part_seconds"]["p50"]);
+            positive(&cell["cpu_seconds_per_gib"]);
+            positive(&cell["start_seconds"]);
+            assert!(cell["part_seconds"]["p99"].as_f64() <= cell["part_seconds"]["max"].as_f64());
+            assert!(cell["first_byte_seconds"]["max"].as_f64() <= cell["part_seconds"]["max"].as_f64(), "{cell}");
+            positive(&cell["peak_memory_bytes"]);
+        }
+        assert_eq!((&whole["type"], &whole["uri"]), (&"bench".into(), &bed.uri("").trim_end_matches('/').into()));
+        positive(&whole["stages"]["checksum_bytes_per_second"]);
+        positive(&whole["page"]["put_times"]);
+        assert_eq!(whole["bottlenecks"].as_array().unwrap().len(), 2);
+        let lines: Vec<&str> = whole["recommended"]["env"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+        assert!(lines[0].starts_with("STRATA_PART_SIZE=") && lines[1].starts_with("STRATA_CONCURRENCY="), "{lines:?}");
+        let runs = said.stderr.lines().filter(|line| line.contains("\"bench_run\"")).count();
+        assert_eq!(runs, 16, "{}", said.stderr);
+        assert_gone(&bed);
+    }
+}
+
+#[test]
+fn files_of_a_directory_and_the_disk() {
+    for bed in [local(), minio()] {
+        let said = bench(&bed, &["--files", "3", "--source", "file", "--op", "get"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let lines = said.json_lines();
+        assert_eq!(lines.len(), 3, "two cells of gets");
+        assert_eq!(
+            (&lines[0]["op"], &lines[0]["files"], &lines[0]["source"]),
+            (&"get".into(), &3.into(), &"file".into())
+        );
+        assert_eq!(lines[0]["parts"], 6);
+        positive(&lines[2]["stages"]["disk_read_bytes_per_second"]);
+        positive(&lines[2]["stages"]["disk_write_bytes_per_second"]);
+        assert_gone(&bed);
+    }
+}
+
+#[test]
+fn what_is_in_the_store_stays() {
+    let bed = minio();
+    bed.write("mine.bin", b"mine");
+    bed.ok(["put", "mine.bin"]);
+    let said = bed.ok(["bench", "--size", "1MiB", "--runs", "1", "-j", "2", "--op", "put"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    for expected in ["THROUGHPUT", "±0%", "bottleneck: put is bounded by ", "200 MB/s", "\nSTRATA_CONCURRENCY="] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert_eq!(bed.stored_keys(), ["mine.bin"]);
+}
+
+#[test]
+fn a_variable_is_measured_beside_the_default() {
+    let bed = local();
+    let mut command = bed.command(["--json", "bench", "--size", "1KiB", "--runs", "1", "--op", "put"]);
+    let said = support::bed::said(
+        command.envs([("STRATA_CONCURRENCY", "3"), ("STRATA_PART_SIZE", "8MiB,9MiB")]).output().unwrap(),
+    );
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let cells: Vec<_> = said.json_lines();
+    let cells = cells.iter().filter(|line| line["type"] == "bench_cell");
+    let cells: Vec<_> =
+        cells.map(|cell| format!("{} {}", cell["part_size"], cell["concurrency"]).replace('"', "")).collect();
+    assert_eq!(cells, ["8MiB auto", "8MiB 3", "9MiB auto", "9MiB 3"]);
+}
+
+// --- interruptions
+
+fn start(bed: &Bed, more: &[&str]) -> Child {
+    let always = ["--json", "bench", "--size", "24MiB", "--part-size", "5MiB", "-j", "2", "--runs", "100"];
+    let mut command = bed.command([&always[..], more].concat());
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Ends it by a signal once `is_time` says so of a line of stderr; all that was told after it.
+fn interrupt(mut child: Child, signal: Signal, mut is_time: impl FnMut(&str) -> bool) -> (Option<i32>, String) {
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    loop {
+        let mut line = String::new();
+        assert!(told.read_line(&mut line).unwrap() > 0, "it ended by itself");
+        if is_time(&line) {
+            break;
+        }
+    }
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    (child.wait().unwrap().code(), rest)
+}
+
+#[test]
+fn an_interruption_leaves_nothing() {
+    for bed in [local(), minio()] {
+        for (signal, code, more) in [
+            (Signal::INT, 130, &[][..]),
+            (Signal::TERM, 143, &["--files", "2"]),
+            (Signal::INT, 130, &["--op", "get", "--source", "file"]),
+            (Signal::INT, 130, &["--op", "put", "--files", "2", "--source", "file"]),
+        ] {
+            let (ended, told) = interrupt(start(&bed, more), signal, |line| line.contains("\"bench_run\""));
+            assert_eq!(ended, Some(code), "{told}");
+            let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+            assert_eq!(last["kind"], "cancelled", "{last}");
+            assert!(last["hint"].as_str().unwrap().contains("removed from the store"), "{last}");
+            assert_gone(&bed);
+        }
+    }
+}
+
+/// While the parts of an upload are on their way.
+#[test]
+fn an_interrupted_upload_is_aborted() {
+    let bed = minio();
+    for more in [&["--op", "put"][..], &["--op", "put", "--files", "2"]] {
+        let (ended, told) = interrupt(start(&bed, more), Signal::INT, |line| {
+            assert!(!line.contains("\"error\""), "{line}");
+            !bed.bucket().uploads().is_empty()
+        });
+        assert_eq!(ended, Some(130), "{told}");
+        assert_gone(&bed);
+    }
+}
+
+// --- the baseline
+
+/// The lines of an earlier run with every throughput replaced.
+fn with_throughput(lines: &[Value], rate: f64) -> String {
+    let mut lines = lines.to_vec();
+    for line in lines.iter_mut().filter(|line| line["type"] == "bench_cell") {
+        line["bytes_per_second"]["median"] = rate.into();
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn slower_than_the_baseline_is_exit_10() {
+    let bed = local();
+    let lines = bench(&bed, &["--op", "put"]).json_lines();
+    bed.write("slow.json", with_throughput(&lines, 1.0).as_bytes());
+    bed.write("fast.json", with_throughput(&lines, 1e18).as_bytes());
+
+    let faster = bed.ok(["bench", "--baseline", "slow.json", "--runs", "1"]);
+    assert!(String::from_utf8_lossy(&faster.stdout).contains("BASELINE"));
+
+    let slower = bed.run(["bench", "--baseline", "fast.json", "--runs", "1", "--tolerance", "99%"]);
+    assert_eq!(slower.code, Some(10), "{}", slower.stderr);
+    assert!(slower.stderr.contains("error: 2 of 2 cells are slower than the baseline by more than 99%\nhint: "));
+    let text = String::from_utf8(slower.stdout).unwrap();
+    assert_eq!(text.matches("-100% slower").count(), 2, "{text}");
+
+    // What was not said is as it was: two cells of puts, one and two connections.
+    let json = bed.run(["--json", "bench", "--baseline", "fast.json"]);
+    assert_eq!(json.code, Some(10));
+    let lines = json.json_lines();
+    let whole = lines.last().unwrap();
+    assert_eq!((&whole["tolerance_percent"], &whole["bytes"]), (&20.0.into(), &(6 << 20).into()));
+    let slower = whole["baseline"].as_array().unwrap().iter().map(|change| &change["slower"]);
+    assert_eq!(slower.collect::<Vec<_>>(), [&Value::from(true); 2]);
+    let error: Value = serde_json::from_str(json.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&error["code"], &error["kind"]), (&10.into(), &"slower".into()));
+}
+
+#[test]
+fn a_baseline_of_something_else_is_refused_before_anything_is_measured() {
+    let bed = local();
+    let lines = bench(&bed, &["--op", "put"]).json_lines();
+    bed.write("puts.json", with_throughput(&lines, 1.0).as_bytes());
+    for other in [&["--op", "get"][..], &["--size", "7MiB"], &["-j", "5"], &["--files", "2"], &["--source", "file"]] {
+        let said = bed.run([&["bench", "--baseline", "puts.json"], other].concat());
+        assert_eq!(said.code, Some(2), "{other:?}: {}", said.stderr);
+        assert!(said.stderr.starts_with("error: the baseline has no cell") && said.stderr.contains("\nhint: "));
+    }
+}
+
+// --- the page
+
+#[test]
+fn the_page_needs_nothing_else_and_escapes_what_it_shows() {
+    let bed = local();
+    let mut command = bed.command([&SMALL[..], &["--part-size", "5MiB,6MiB", "--html", "bench.html"]].concat());
+    let said = support::bed::said(command.env("CHECKPOINT_DIR", "a<script>&\"b").output().unwrap());
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let page = String::from_utf8(bed.read("bench.html")).unwrap();
+    for outside in ["src=", "href=", "url(", "@import", "<script", "<link", "<iframe"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("a&#60;script&#62;&#38;&#34;b"), "the store's name is there, escaped");
+    assert_eq!(page.matches("<svg").count(), 4, "a chart for each operation and part size");
+    assert_eq!(page.matches("<polyline").count() - axes(&page), 8, "a curve for each cell");
+    assert_eq!(page.matches("class=\"spot\"").count(), 8);
+    for expected in ["prefers-color-scheme: dark", "200 MB/s", "STRATA_PART_SIZE=", "Bottleneck"] {
+        assert!(page.contains(expected), "{expected}");
+    }
+}
+
+/// Lines of the axes, which are drawn in grey.
+fn axes(page: &str) -> usize {
+    page.lines().filter(|line| line.contains("<polyline") && line.contains("#808080")).count()
+}
+
+#[test]
+fn the_page_replaces_an_older_one() {
+    let bed = local();
+    bed.write("bench.html", b"old");
+    bed.ok(["bench", "--size", "1KiB", "--runs", "1", "-j", "1", "--html", "bench.html"]);
+    assert!(bed.read("bench.html").starts_with(b"<!doctype html>"));
+    let names = std::fs::read_dir(bed.path("")).unwrap().count();
+    assert!(names <= 2, "the page and the home directory");
+}
