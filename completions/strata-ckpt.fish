@@ -34,8 +34,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l endpoint-url -d
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -55,6 +55,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "put" -d 'Pu
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "get" -d 'Get a file or a checkpoint back, verified'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "ls" -d 'List checkpoints, and the files beside them'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "rm" -d 'Remove files and checkpoints'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "bench" -d 'Measure how fast the store is, and what to set'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "completions" -d 'Print a completion script for a shell, or the man page'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l include -d 'Of a directory, put only files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l exclude -d 'Of a directory, leave out files that match; repeatable. In the variable, one a line' -r
@@ -71,8 +72,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l endpoint
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -102,8 +103,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l endpoint
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -134,8 +135,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l endpoint-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -163,8 +164,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l endpoint-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -182,6 +183,43 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s v -l verb
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l size -d 'Bytes of each run; by default as many as take half a minute in all, 16MiB to 1GiB' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l op -d 'What is measured; by default both' -r -f -a "put\t''
+get\t''
+both\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l runs -d 'Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l source -d 'Where bytes are put from and got to: memory (/dev/shm) by default, or files in the working directory, with its disk' -r -f -a "memory\t''
+file\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l files -d 'Files that the bytes of a run are in, 1 to 10000; more than one are put as a directory. By default 1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l html -d 'Write a page with heat maps and latency curves that is readable without network' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l baseline -d 'Compare with what an earlier bench printed under --json; exit 10 where a cell is slower' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l tolerance -d 'How much slower than the baseline is no matter' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s h -l help -d 'Print help'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l bucket -d 'Bucket that keys are in' -r
@@ -192,8 +230,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice' -r
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r

@@ -33,6 +33,7 @@ never src/local 'transfer|checkpoint|s3'
 never src/local.rs 'transfer|checkpoint|s3'
 never src/transfer 'checkpoint|s3|local'
 never src/checkpoint 's3|local'
+never src/bench 's3|local'
 
 # The library alone is local-only and free of the command line's crates.
 cargo clippy --locked --quiet --lib --no-default-features -- -D warnings

@@ -2,6 +2,7 @@
 //!
 //! | layer | knows |
 //! |---|---|
+//! | `bench` (feature `bench`) | how fast a store is, and what to set |
 //! | [`checkpoint`] | what a checkpoint is: files, and a manifest that is written last |
 //! | [`transfer`] | how files and streams move: parts and ranges, many at once, verified |
 //! | [`backend`] | what a store is: [`StorageBackend`] |

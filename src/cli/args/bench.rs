@@ -32,7 +32,7 @@ pub(crate) struct BenchArgs {
     pub(crate) op: Option<Op>,
 
     /// Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute
-    #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_RUNS", value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_RUNS", value_name = "N", value_parser = parse_count)]
     pub(crate) runs: Option<u32>,
 
     /// Where bytes are put from and got to: memory (/dev/shm) by default, or files in the working directory, with its disk
@@ -40,7 +40,7 @@ pub(crate) struct BenchArgs {
     pub(crate) source: Option<Place>,
 
     /// Files that the bytes of a run are in, 1 to 10000; more than one are put as a directory. By default 1
-    #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_FILES", value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_FILES", value_name = "N", value_parser = parse_count)]
     pub(crate) files: Option<u32>,
 
     /// Write a page with heat maps and latency curves that is readable without network
@@ -85,6 +85,10 @@ impl From<Place> for Source {
             Place::File => Source::File,
         }
     }
+}
+
+fn parse_count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a whole number"))
 }
 
 fn parse_percent(text: &str) -> Result<f64, String> {
