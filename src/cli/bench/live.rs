@@ -1,12 +1,13 @@
 //! What is seen while it runs: the table on a terminal, lines elsewhere, objects for programs.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use storage::bench::{Operation, Settings, Step, Watcher};
-use storage::event::Observer;
+use storage::event::{Event, Observer};
 
 use super::table;
 use crate::cli::context::Context;
@@ -28,6 +29,8 @@ pub(super) struct Live {
     started: Instant,
     bar: Option<ProgressBar>,
     now: Mutex<Now>,
+    /// Warnings that were told.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 /// Where it is.
@@ -62,7 +65,7 @@ impl Live {
             table: Vec::new(),
         };
         let (output, progress) = (context.output.clone(), context.progress.clone());
-        Live { output, progress, mode, started: context.started, bar, now: Mutex::new(now) }
+        Live { output, progress, mode, started: context.started, bar, now: Mutex::new(now), warned: Mutex::default() }
     }
 
     /// Tells from time to time how far it is, until dropped.
@@ -85,6 +88,10 @@ impl Live {
             self.output.show(None);
             bar.finish_and_clear();
         }
+    }
+
+    fn is_new(&self, warning: &str) -> bool {
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -182,6 +189,8 @@ impl Watcher for Live {
                     Mode::Hidden => {}
                 }
             }
+            // Each run opens its store anew, which may warn anew.
+            Step::Told(Event::Warning { message }) if !self.is_new(message) => {}
             Step::Told(event) => self.progress.event(event),
             _ => {}
         }
