@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `endpoint` | parsing of endpoints and regions |
 //! | `credentials`, `sign` | credential chain and signer |
-//! | `transport`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
@@ -43,6 +43,7 @@ mod sign;
 mod sums;
 mod transport;
 mod upload;
+mod wire;
 mod xml;
 
 use std::fmt;

@@ -10,37 +10,30 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as HyperError};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::payload::Sending;
+use super::wire::{BoxError, Wiring};
 use crate::body::blocking;
 use crate::error::{Error, Result};
 use crate::lane;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// hyper's buffer of a connection: downloads were fastest with it, and a quarter slower at 1 MiB.
 const BUFFER: usize = 128 << 10;
-/// Bytes that may wait unsent in the kernel. Without this bound it takes megabytes at once, and asks for more only when a
-/// third of them is gone, so that a slow upload seems to stand still.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 256 << 10;
 /// Idle connections are closed before servers usually do it (S3 after some 20 s, MinIO after 30 s).
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Pools of connections: one for each lane, and the first for all other threads, since a connection is driven where it
 /// was made.
 #[derive(Clone)]
-pub(super) struct Transport(Arc<[Client<Timed<HttpsConnector<Responsive>>, Sending>]>);
+pub(super) struct Transport(Arc<[Client<Timed<Wiring>, Sending>]>);
 
 impl Transport {
     /// Pools without connections yet. The system's certificates are read only where `secure`, since that takes 50 ms.
@@ -59,12 +52,7 @@ impl Transport {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Responsive(tcp));
-        let connector = Timed { inner: connector, limit: connect_timeout };
+        let connector = Timed { inner: Wiring { tcp, tls: Arc::new(tls) }, limit: connect_timeout };
         let pool = |_| {
             Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -107,31 +95,6 @@ fn trusted(bundle: Option<&Path>) -> Result<RootCertStore> {
             .hint_is("install the package ca-certificates, or set AWS_CA_BUNDLE"));
     }
     Ok(roots)
-}
-
-/// A connector whose connections take bytes as they send them.
-#[derive(Clone)]
-struct Responsive(HttpConnector);
-
-impl Service<Uri> for Responsive {
-    type Response = TokioIo<TcpStream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move {
-            let connection = connecting.await?;
-            // Elsewhere slow uploads need a longer stall timeout.
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            socket2::SockRef::from(connection.inner()).set_tcp_notsent_lowat(UNSENT)?;
-            Ok(connection)
-        })
-    }
 }
 
 /// A connector that gives up, TLS handshake included, after `limit`.

@@ -28,6 +28,8 @@ use super::landing::Landing;
 const MISMATCHES_ALLOWED: u32 = 3;
 /// Bytes that are written at once, or more where more arrive at once: what TLS hands on is small.
 const BATCH: usize = 128 << 10;
+/// How often others on a lane go first while another lane writes to the same file, before it is waited for.
+const YIELDS: u32 = 4;
 
 /// A range, and what it must turn out to be.
 #[derive(Clone, Debug)]
@@ -279,7 +281,10 @@ impl RangeWriter {
     async fn write(&mut self, batch: &mut Vec<Bytes>) -> Result<()> {
         let offset = self.start + self.digest.len();
         if lane::number() > 0 {
-            if self.target.is_busy() {
+            for _ in 0..YIELDS {
+                if !self.target.is_busy() {
+                    break;
+                }
                 // There may be something else to do meanwhile.
                 tokio::task::yield_now().await;
             }
