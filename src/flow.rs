@@ -19,6 +19,10 @@ use pilot::Pilot;
 /// What a request counts for beside its bytes, in bytes: small objects are held up by requests and not by bytes.
 const REQUEST: u64 = 128 << 10;
 
+/// Files of fewer bytes than this take longer to be answered than to move.
+const SMALL: u64 = 1 << 20;
+/// So many are needed to make a difference.
+const MANY: u64 = 32;
 /// What a new connection takes at once of what is to be sent, in bytes: what waits in the kernel on both sides.
 const BURST: u64 = 512 << 10;
 
@@ -74,6 +78,15 @@ impl Flow {
             born: Instant::now(),
             quiet: AtomicU64::new(0),
         })
+    }
+
+    /// So many files of so many bytes in all are about to move.
+    pub(crate) fn plan(&self, files: u64, bytes: u64) {
+        let are_small = files > MANY && bytes / files < SMALL;
+        if let Some(pilot) = self.pilot.as_ref().filter(|_| are_small) {
+            let limit = lock(pilot).pilot.begin_with_small();
+            self.change_to(limit);
+        }
     }
 
     /// One of `sharers` processes that begin at the same moment: together they begin with few requests.

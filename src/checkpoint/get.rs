@@ -131,6 +131,7 @@ async fn fetch_all(
     }
     let (files, bytes) = (wanted.len() as u64, wanted.iter().fold(0u64, |sum, file| sum.saturating_add(file.size())));
     transfer.tell(&Event::Planned { files, bytes });
+    transfer.flow().plan(files, bytes);
     let members = wanted.iter().map(|file| file.member(transfer, name)).collect();
     let place = Place::prepare(transfer, name, destination, members, options.overwrite).await?;
     match fetch_into(transfer, name, &wanted, &place, options).await {

@@ -77,6 +77,7 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     let total: u64 = members.iter().map(|member| member.size).sum();
     let all = CheckpointPut { files: members.len() as u64, bytes: total, ..CheckpointPut::default() };
     transfer.tell(&Event::Planned { files: all.files, bytes: total });
+    transfer.flow().plan(all.files, total);
     refuse_unreadable(transfer, name, &members, options)?;
     if let Some(rank) = options.rank {
         transfer.flow().begin_as_one_of(rank.world_size);

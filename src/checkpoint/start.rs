@@ -44,8 +44,17 @@ pub(super) struct Claimed {
 /// [`ErrorKind::Exists`] where another process is at it, or something around the name clashes with it.
 pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], force: bool) -> Result<Start> {
     let store = transfer.store();
-    let seen = look_at_claim(transfer, name).await?;
-    let (replaces, old) = match ManifestSeen::at(&**store, name).await? {
+    // Asked together, since each answer takes its time; a commit that is finished meanwhile makes another manifest.
+    let claim_key = Claim::key(name);
+    let (claim, manifest) = futures::join!(Claim::see(&**store, &claim_key), ManifestSeen::at(&**store, name));
+    let is_decided = |claim: &Claim| claim.state == ClaimState::Committing || claim.is_live();
+    let (seen, manifest) = match claim? {
+        Some(seen) if seen.claim.as_ref().is_some_and(is_decided) => {
+            (look_at_claim(transfer, name).await?, ManifestSeen::at(&**store, name).await?)
+        }
+        seen => (seen, manifest?),
+    };
+    let (replaces, old) = match manifest {
         ManifestSeen::Committed(manifest, etag) if force => (etag, Some(manifest)),
         ManifestSeen::Committed(manifest, _) => return Ok(Start::Committed(manifest, seen)),
         ManifestSeen::Replacing { etag, .. } => (etag, None),

@@ -13,12 +13,16 @@ use tokio::time::Instant;
 
 /// Requests in flight at the beginning.
 const FIRST: usize = 8;
+/// Requests in flight at the beginning where most of them are small: each spends its time waiting for its answer.
+const FIRST_OF_SMALL: usize = 32;
 /// What processes that begin together begin with in sum.
 const FIRST_TOGETHER: u32 = 64;
 /// Never fewer than this without the server asking for it: while one request waits for its answer, another moves.
 const FEWEST: usize = 4;
-/// The first step up is as large as this, the others double.
+/// The first step up is as large as this, and those after one that brought nearly as much; the others double.
 const LEAP: usize = 4;
+/// So large a share of what so many more requests could bring.
+const NEARLY: f64 = 0.6;
 /// After a change, new connections fill buffers, which looks like throughput; so long nothing is measured.
 pub(super) const SETTLE: Duration = Duration::from_millis(30);
 /// How long is measured, give or take a fifth, so that processes that began together do not stay in step.
@@ -28,7 +32,7 @@ const PATIENCE: u32 = 4;
 /// When to look again where there was nothing to measure.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Many more requests must bring so much.
-const PAYS: f64 = 1.08;
+const PAYS: f64 = 1.15;
 /// Fewer are as good down to this share of the throughput.
 const AS_GOOD: f64 = 0.96;
 /// A small step up must bring so much.
@@ -57,7 +61,7 @@ struct Measured {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// Doubled each time, after a leap; `before` is what fewer brought.
+    /// Many more each time; `before` is what fewer brought.
     Climbing { before: Option<Measured>, windows: u32 },
     /// Halved each time; `best` is what more brought.
     Descending { best: Measured },
@@ -75,6 +79,14 @@ impl Pilot {
     }
 
     pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Most requests will be small.
+    pub(super) fn begin_with_small(&mut self) -> usize {
+        if matches!(self.phase, Phase::Climbing { before: None, .. }) {
+            self.limit = FIRST_OF_SMALL.min(self.most);
+        }
         self.limit
     }
 
@@ -112,7 +124,9 @@ impl Pilot {
                 _ => hold(before),
             },
             Phase::Climbing { before, .. } if self.limit < self.most => {
-                let step = if before.is_none() { LEAP } else { 2 };
+                let brought_all =
+                    |before: Measured| rate / before.rate >= NEARLY * self.limit as f64 / before.limit as f64;
+                let step = if before.is_none_or(brought_all) { LEAP } else { 2 };
                 ((self.limit * step).min(self.most), Phase::Climbing { before: Some(here), windows: 0 })
             }
             Phase::Climbing { .. } => hold(here),
@@ -185,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_server_that_gives_each_connection_its_own_is_met_with_many() {
-        assert_eq!(path(4, |n| n as f64 * 20e6), [32, 64, 128, 256]);
+        assert_eq!(path(3, |n| n as f64 * 20e6), [32, 128, 256]);
+        assert_eq!(path(3, |n| (n as f64).powf(0.25)), [32, 64, 128]);
         let capped = path(60, |n| (n as f64 * 20e6).min(2.5e9));
         assert!(capped.iter().skip(9).all(|n| (100..=160).contains(n)), "{capped:?}");
     }
@@ -203,7 +218,7 @@ mod tests {
         let mut pilot = Pilot::new(256);
         assert_eq!(pilot.measured(1e9, Instant::now()), 32);
         assert_eq!(pilot.measured(1e9, Instant::now()), 32);
-        assert_eq!(pilot.measured(1.1e9, Instant::now()), 64);
+        assert_eq!(pilot.measured(1.2e9, Instant::now()), 64);
         let three: Vec<usize> = (0..4).map(|_| pilot.measured(1e9, Instant::now())).collect();
         assert_eq!(three, [64, 64, 64, 16], "with 32 it was as fast, perhaps with fewer too");
     }
@@ -226,7 +241,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn refusals_halve_the_number_once_and_nothing_grows_for_a_while() {
         let mut pilot = Pilot::new(256);
-        for _ in 0..3 {
+        for _ in 0..2 {
             let rate = pilot.limit() as f64;
             window(&mut pilot, rate);
         }
@@ -250,6 +265,8 @@ mod tests {
     fn a_hundred_processes_begin_with_a_hundred_requests() {
         assert_eq!([1, 4, 8, 16, 100].map(|n| Pilot::new(256).begin_as_one_of(n)), [8, 8, 8, 4, 1]);
         assert_eq!(Pilot::new(2).begin_as_one_of(1), 2);
+        let mut small = Pilot::new(256);
+        assert_eq!((small.begin_with_small(), small.begin_as_one_of(32)), (32, 2));
     }
 
     proptest! {
