@@ -1,6 +1,7 @@
 //! The bytes of one part: a range of a file or a buffer, read for each try anew, and their checksum.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -137,6 +138,30 @@ impl PartBody {
             true => Ok(sum),
             false => Err(changed(self.name(), "it was written to")),
         }
+    }
+
+    /// The file and the range of it that the part is, if it is one.
+    pub(crate) fn file(&self) -> Option<(&Arc<File>, Range<u64>)> {
+        match &self.source {
+            Source::Bytes(_) => None,
+            Source::File { file, offset, len, .. } => Some((file, *offset..*offset + *len)),
+        }
+    }
+
+    /// All of it reached its place without being read here, where it has this checksum.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when that is not the checksum of an earlier reading, or the source changed.
+    pub(crate) fn was_copied(&self, sum: Crc64) -> Result<()> {
+        self.agree(sum)?;
+        if let Some(HiddenGuard(guard)) = &self.guard {
+            guard()?;
+        }
+        if let Some(progress) = &self.progress {
+            progress.begins(0);
+            progress.reached(self.len());
+        }
+        Ok(())
     }
 
     fn name(&self) -> &str {

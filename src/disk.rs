@@ -2,6 +2,7 @@
 
 mod claim;
 mod directory;
+mod share;
 
 use std::fs::File;
 use std::io;
@@ -11,6 +12,7 @@ use crate::key::PARTIAL_SUFFIX;
 
 pub(crate) use claim::{Claim, Claimed};
 pub(crate) use directory::Directory;
+pub(crate) use share::{make_hole, share};
 
 /// Bytes of the final name in the name of its partial file: enough to tell, well below the usual limit of 255.
 const NAME_SHOWN: usize = 64;

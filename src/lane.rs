@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
+use crate::body;
 use crate::error::{Error, ErrorKind, Result};
 
 /// One lane moves about a gibibyte a second; more of them than this outrun any network card.
@@ -48,6 +49,14 @@ pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = Result<T>>
     match (&mut running.task).await {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::new(ErrorKind::Other, "a worker thread stopped unexpectedly").caused_by(error)),
+    }
+}
+
+/// Runs `work`, which may wait for a disk: here on a lane, elsewhere where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match number() {
+        0 => body::blocking(work).await,
+        _ => work(),
     }
 }
 

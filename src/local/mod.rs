@@ -20,6 +20,7 @@ mod object;
 mod partial;
 mod place;
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,13 +30,15 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 
 use crate::backend::{
-    Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, PartialFile, StorageBackend, Stored, UploadId,
-    WriteOptions,
+    Capabilities, Copied, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, PartialFile, StorageBackend, Stored,
+    UploadId, WriteOptions,
 };
 use crate::body::{PartBody, blocking};
 use crate::checksum::Crc64;
 use crate::config::RuntimeConfig;
+use crate::disk::share;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lane;
 use partial::{Partial, Staging};
 use place::Place;
 
@@ -83,6 +86,12 @@ impl LocalStorage {
 
     /// Writes the body's pieces into `staging` from `offset` on, unless the caller's token fires meanwhile.
     async fn fill(&self, staging: &Staging, offset: u64, body: &PartBody, even_cancelled: bool) -> Result<()> {
+        if let Some((file, range)) = body.file() {
+            let (staging, file) = (staging.clone(), file.clone());
+            if let Some(sum) = blocking(move || staging.share(&file, range, offset)).await? {
+                return body.was_copied(sum);
+            }
+        }
         let mut pieces = body.pieces();
         let mut at = offset;
         while let Some(piece) = pieces.try_next().await? {
@@ -91,9 +100,11 @@ impl LocalStorage {
             }
             let next = at + piece.len() as u64;
             let staging = staging.clone();
-            blocking(move || staging.write(&piece, at)).await?;
+            lane::blocking(move || staging.write(&piece, at)).await?;
             at = next;
         }
+        let reached = staging.clone();
+        lane::blocking(move || reached.reach(at)).await?;
         if even_cancelled { Ok(()) } else { self.go_on(&staging.place, "write") }
     }
 
@@ -148,6 +159,22 @@ impl StorageBackend for LocalStorage {
         let opened = place.clone();
         let (file, meta) = blocking(move || object::open(&opened)).await?;
         object::body(place, file, meta, range, pin, self.runtime.cancel.clone())
+    }
+
+    async fn copy_into(&self, path: &str, range: Range<u64>, pin: Option<&str>, to: &Arc<File>) -> Result<Copied> {
+        let (place, pin, to) = (self.place(path)?, pin.map(str::to_owned), to.clone());
+        blocking(move || {
+            let (file, meta) = object::open(&place)?;
+            if pin.is_some() && pin != meta.etag {
+                return Ok(Copied::Not);
+            }
+            let offset = range.start;
+            Ok(match share(&file, range, &to, offset) {
+                Copied::Whole if !object::is_still(&file, &meta) => Copied::Spoilt,
+                copied => copied,
+            })
+        })
+        .await
     }
 
     /// All of it in one page.

@@ -63,6 +63,11 @@ pub(super) fn etag(metadata: &Metadata) -> String {
     format!("\"{:x}-{:x}-{seconds:x}.{nanoseconds:x}\"", metadata.ino(), metadata.size())
 }
 
+/// Whether the file is as it was described.
+pub(super) fn is_still(file: &File, meta: &ObjectMeta) -> bool {
+    file.metadata().is_ok_and(|now| meta.etag == Some(etag(&now)))
+}
+
 /// The bytes of `range`, or all of them.
 pub(super) fn body(
     place: Place,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,13 +15,13 @@ use rustix::io::Errno;
 use super::note::Note;
 use super::object;
 use super::place::{Place, is_missing};
-use crate::backend::{PartReceipt, Precondition, Stored, UploadId, WriteOptions};
+use crate::backend::{Copied, PartReceipt, Precondition, Stored, UploadId, WriteOptions};
 use crate::checksum::Crc64;
-use crate::disk::{Claim, Directory, is_partial, partial_name};
+use crate::disk::{Claim, Directory, is_partial, make_hole, partial_name, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::name_of;
 use crate::key;
-use crate::pieces::checksum_of;
+use crate::pieces::{are_zeros, checksum_of};
 
 /// How often directories that a concurrent delete prunes are made again.
 const TRIES: u32 = 100;
@@ -165,9 +166,33 @@ impl Staging {
         Ok(Staging { place: place.clone(), file: Arc::new(file), directory, name: name.into() })
     }
 
-    /// Writes `bytes` at `offset`.
+    /// Writes `bytes` at `offset`; zeros become a hole where the file system has holes.
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        if are_zeros(bytes) && make_hole(&self.file, offset, bytes.len() as u64) {
+            return Ok(());
+        }
         self.file.write_all_at(bytes, offset).map_err(|error| self.place.failed("write", error))
+    }
+
+    /// Makes the file at least `len` bytes long: a hole at its end did not. Never shorter, whoever else writes to it.
+    pub(super) fn reach(&self, len: u64) -> Result<()> {
+        let failed = |error| self.place.failed("write", error);
+        match len.checked_sub(1) {
+            Some(last) if self.file.metadata().map_err(failed)?.len() < len => {
+                self.file.write_all_at(&[0], last).map_err(failed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the file share a range of `from`; its checksum as it is there now. `None` where the file system cannot.
+    pub(super) fn share(&self, from: &File, range: Range<u64>, offset: u64) -> Result<Option<Crc64>> {
+        let len = range.end - range.start;
+        match share(from, range, &self.file, offset) {
+            Copied::Whole => checksum_of(&self.file, &self.place.key, offset, len).map(Some),
+            // It is written over.
+            Copied::Spoilt | Copied::Not => Ok(None),
+        }
     }
 
     /// Makes the object out of the file if it holds exactly `size` bytes; `checksum` is remembered. On failure the file
