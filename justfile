@@ -29,6 +29,14 @@ outage *ARGS:
 bench-peers *ARGS:
     ./scripts/bench-peers.sh {{ARGS}}
 
+# What one warm gigabyte does not show: cold disk, little memory, holes, local copies, 100,000 objects: ten minutes
+measure-extremes *ARGS:
+    ./scripts/measure-extremes.sh {{ARGS}}
+
+# Checksums, plans, manifests and journals by themselves
+bench-parts *ARGS:
+    cargo bench --locked --bench hot -- {{ARGS}}
+
 # Build, and take a small checkpoint there and back
 quickstart:
     ./scripts/quickstart.sh

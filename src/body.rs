@@ -190,7 +190,7 @@ impl PartBody {
                 }
             }
         };
-        let mut sent = 0;
+        let (mut sent, len) = (0, self.len());
         let progress = self.progress.clone();
         let pieces = try_unfold((reading, self.clone()), |(reading, body)| reading.next(body));
         pieces
@@ -198,6 +198,9 @@ impl PartBody {
                 sent += piece.len() as u64;
                 if let Some(progress) = &progress {
                     progress.reached(sent);
+                    if sent == len {
+                        progress.handed_on(len);
+                    }
                 }
                 piece
             })

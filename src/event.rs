@@ -31,6 +31,12 @@ pub enum Event<'a> {
         /// Bytes.
         bytes: u64,
     },
+    /// So many more bytes, or fewer where negative, were handed on whole, as a part or a small object, and wait for the
+    /// store to confirm them.
+    Unconfirmed {
+        /// Bytes.
+        bytes: i64,
+    },
     /// Bytes that went more than once: tries that failed, parts that were given up for being slow, and parts that were
     /// on their way when an earlier run ended.
     Again {
@@ -129,6 +135,8 @@ struct Mark {
     current: Option<(u64, Instant)>,
     /// When it came as far as it has.
     since: Option<Instant>,
+    /// Bytes that the observer knows to wait for the store.
+    unconfirmed: i64,
 }
 
 impl HighWater {
@@ -153,6 +161,7 @@ impl HighWater {
 
     /// A try begins, at this byte of the range.
     pub(crate) fn begins(&self, from: u64) {
+        self.waits_for(0);
         let mut mark = self.mark();
         let now = Instant::now();
         (mark.at, mark.current, mark.since) = (from, Some((from, now)), Some(now));
@@ -165,7 +174,20 @@ impl HighWater {
 
     /// The try has failed; until the next begins nothing is on its way.
     pub(crate) fn rests(&self) {
+        self.waits_for(0);
         self.mark().current = None;
+    }
+
+    /// All bytes were handed on; until the try ends, the store is to confirm them.
+    pub(crate) fn handed_on(&self, bytes: u64) {
+        self.waits_for(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    fn waits_for(&self, bytes: i64) {
+        let before = std::mem::replace(&mut self.mark().unconfirmed, bytes);
+        if before != bytes {
+            self.observer.event(&Event::Unconfirmed { bytes: bytes - before });
+        }
     }
 
     /// How fast the current try is.
@@ -195,6 +217,12 @@ impl HighWater {
         if again > 0 {
             self.observer.event(&Event::Again { bytes: again });
         }
+    }
+}
+
+impl Drop for HighWater {
+    fn drop(&mut self) {
+        self.waits_for(0);
     }
 }
 
@@ -237,6 +265,31 @@ mod tests {
         assert_eq!(told(HighWater::new, &[3, 6, 3, 6, 10]), (10, 6));
         assert_eq!(told(HighWater::new, &[10, 10, 10]), (10, 20), "one step a try");
         assert_eq!(told(HighWater::new, &[3, 6, 3, 3, 10]), (10, 9));
+    }
+
+    #[test]
+    fn what_waits_is_told_until_the_try_ends() {
+        #[derive(Default)]
+        struct Waiting(std::sync::atomic::AtomicI64);
+        impl Observer for Waiting {
+            fn event(&self, event: &Event<'_>) {
+                if let Event::Unconfirmed { bytes } = event {
+                    self.0.fetch_add(*bytes, Relaxed);
+                }
+            }
+        }
+        let waiting = Arc::new(Waiting::default());
+        let mark = HighWater::new(waiting.clone());
+        let ends: [fn(&HighWater); 2] = [HighWater::rests, |mark| mark.begins(0)];
+        for end in ends {
+            mark.handed_on(10);
+            assert_eq!(waiting.0.load(Relaxed), 10);
+            end(&mark);
+            assert_eq!(waiting.0.load(Relaxed), 0);
+        }
+        mark.handed_on(7);
+        drop(mark);
+        assert_eq!(waiting.0.load(Relaxed), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod pilot;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct Flow {
     surplus: AtomicUsize,
     /// Bytes that moved, and what requests count for.
     work: AtomicU64,
+    /// Of these, bytes that the store has yet to confirm: some servers take in all that comes and work it off later.
+    unconfirmed: AtomicI64,
     /// `None` where the number of slots is fixed.
     pilot: Option<Mutex<Watched>>,
     budget: RetryBudget,
@@ -42,10 +44,24 @@ pub(crate) struct Flow {
     quiet: AtomicU64,
 }
 
+/// What was done until then.
+#[derive(Clone, Copy)]
+struct Reading {
+    at: Instant,
+    handed_on: u64,
+    unconfirmed: i64,
+}
+
+impl Reading {
+    fn done(self) -> f64 {
+        self.handed_on as f64 - self.unconfirmed as f64
+    }
+}
+
 struct Watched {
     pilot: Pilot,
-    /// When the window began, and the work until then; `None` while requests settle after a change.
-    window: Option<(Instant, u64)>,
+    /// Where the window began; `None` while requests settle after a change.
+    window: Option<Reading>,
     refusals: u64,
     /// How long answers take to begin.
     first_byte: Duration,
@@ -73,6 +89,7 @@ impl Flow {
             limit: AtomicUsize::new(limit),
             surplus: AtomicUsize::new(0),
             work: AtomicU64::new(0),
+            unconfirmed: AtomicI64::new(0),
             pilot: pilot.map(|pilot| Mutex::new(watched(pilot))),
             budget: runtime.retry_budget.clone(),
             born: Instant::now(),
@@ -130,10 +147,17 @@ impl Flow {
         }
         // Whoever holds it decides.
         let Ok(mut watched) = pilot.try_lock() else { return };
-        self.decide(&mut watched, now, work);
+        let unconfirmed = self.unconfirmed.load(Ordering::Relaxed);
+        self.decide(&mut watched, Reading { at: now, handed_on: work, unconfirmed });
     }
 
-    fn decide(&self, watched: &mut Watched, now: Instant, work: u64) {
+    /// So many bytes more, or fewer, wait for the store.
+    fn waits(&self, bytes: i64) {
+        self.unconfirmed.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn decide(&self, watched: &mut Watched, reading: Reading) {
+        let now = reading.at;
         if !std::mem::replace(&mut watched.begun, true) {
             return self.rest(now, pilot::SETTLE);
         }
@@ -145,15 +169,21 @@ impl Flow {
             watched.window = None;
             return self.rest(now, pilot::LOOK_AGAIN);
         } else {
-            let Some((since, before)) = watched.window else {
-                watched.window = Some((now, work));
+            let Some(before) = watched.window else {
+                watched.window = Some(reading);
                 return self.rest(now, watched.pilot.window());
             };
-            let time = now - since;
-            let rate = work.saturating_sub(before) as f64 / time.as_secs_f64().max(1e-6);
+            // Where what was handed on in this window mostly waits, nobody knows yet what becomes of it.
+            let handed_on = reading.handed_on.saturating_sub(before.handed_on) as f64;
+            if (reading.unconfirmed - before.unconfirmed) as f64 > handed_on / 2.0 {
+                watched.window = Some(reading);
+                return self.rest(now, watched.pilot.window());
+            }
+            let time = now - before.at;
+            let rate = (reading.done() - before.done()).max(0.0) / time.as_secs_f64().max(1e-6);
             watched.pilot.measured(rate, now)
         };
-        watched.window = Some((now, work));
+        watched.window = Some(reading);
         let before = self.limit();
         if limit == before {
             return self.rest(now, watched.pilot.window());
@@ -162,8 +192,8 @@ impl Flow {
         if watched.first_byte.is_zero() {
             // Bytes on their way up are counted when they are handed on: new connections take some at once and then
             // send them, which is as if they had begun to count late.
-            let handed_on = BURST * limit.saturating_sub(before) as u64;
-            watched.window = Some((now, work + handed_on));
+            let burst = BURST * limit.saturating_sub(before) as u64;
+            watched.window = Some(Reading { handed_on: reading.handed_on + burst, ..reading });
             self.rest(now, watched.pilot.window());
         } else {
             watched.window = None;
@@ -221,8 +251,10 @@ pub(crate) struct Counting {
 
 impl Observer for Counting {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Moved { bytes } | Event::Again { bytes } = event {
-            self.flow.moved(*bytes);
+        match event {
+            Event::Moved { bytes } | Event::Again { bytes } => self.flow.moved(*bytes),
+            Event::Unconfirmed { bytes } => self.flow.waits(*bytes),
+            _ => {}
         }
         self.observer.event(event);
     }

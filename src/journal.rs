@@ -204,6 +204,27 @@ impl std::fmt::Debug for Journal {
     }
 }
 
+fn subject_of_benches() -> Vec<String> {
+    vec!["put".to_owned(), "s3://bucket/model.bin".to_owned(), "/data/model.bin".to_owned()]
+}
+
+/// See [`crate::hot`].
+pub(crate) fn of_parts(parts: u32) -> Vec<u8> {
+    let mut text = line_of(&Head::of(&subject_of_benches())).unwrap_or_default();
+    for part in 1..=parts {
+        let checksum = Crc64::of(&part.to_be_bytes());
+        let etag = format!("\"{part:032x}\"");
+        let record = Record::Part { part, size: 8 << 20, checksum, etag };
+        text.extend(line_of(&record).unwrap_or_default());
+    }
+    text
+}
+
+/// See [`crate::hot`].
+pub(crate) fn parts_in(text: &[u8]) -> usize {
+    parse(text, &Head::of(&subject_of_benches())).1.len()
+}
+
 fn directory_of(state_dir: &Path) -> PathBuf {
     state_dir.join("strata-ckpt").join("journals")
 }

@@ -36,7 +36,8 @@ pub(crate) fn number() -> usize {
 
 /// How many lanes there are: one a processor, up to sixteen.
 pub(crate) fn count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MOST)
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from).min(MOST))
 }
 
 /// Runs `work` on the lane with the fewest requests. When the caller drops this, the work is dropped there soon after.

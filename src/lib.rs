@@ -39,6 +39,8 @@ mod disk;
 pub mod error;
 pub mod event;
 mod flow;
+#[doc(hidden)]
+pub mod hot;
 mod journal;
 pub mod key;
 mod lane;
@@ -53,6 +55,7 @@ mod straggler;
 pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};
+pub use checkpoint::Manifest;
 pub use config::{Concurrency, Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use local::LocalStorage;

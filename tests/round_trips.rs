@@ -60,6 +60,30 @@ fn a_gibibyte() {
     });
 }
 
+/// Holes are no data: they take no room in a local store, nor in what is got.
+#[test]
+fn a_file_with_holes_keeps_them() {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+    const SIZE: u64 = 200 << 20;
+    both(|bed| {
+        let file = File::create(bed.path("model.bin")).unwrap();
+        file.set_len(SIZE).unwrap();
+        file.write_all_at(&content(PART, 3), 77 << 20).unwrap();
+        file.write_all_at(b"data", 150 << 20).unwrap();
+        file.sync_all().unwrap();
+        bed.ok(["put", "model.bin"]);
+        bed.ok(["get", "model.bin", "again.bin"]);
+        assert!(same(&bed.path("model.bin"), &bed.path("again.bin")));
+        let room = |path: &Path| path.metadata().unwrap().blocks() * 512;
+        // Some file systems have no holes.
+        if room(&bed.path("model.bin")) < SIZE / 4 {
+            assert!(room(&bed.path("again.bin")) < SIZE / 4, "{}", room(&bed.path("again.bin")));
+            let stored = bed.path("checkpoints/model.bin");
+            assert!(!stored.exists() || room(&stored) < SIZE / 4, "{}", room(&stored));
+        }
+    });
+}
+
 fn same(a: &Path, b: &Path) -> bool {
     use std::io::Read;
     let (mut a, mut b) = (File::open(a).unwrap(), File::open(b).unwrap());

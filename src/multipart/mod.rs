@@ -38,6 +38,8 @@ pub(crate) struct Job<'a> {
     pub(crate) race: &'a Arc<Race>,
     /// The store, where parts may go over lanes.
     pub(crate) lanes: Option<&'a Arc<dyn StorageBackend>>,
+    /// Parts lie in memory from the moment they are made: no more of them are made than are about to go.
+    pub(crate) in_memory: bool,
     /// Gives this object up.
     pub(crate) cancel: &'a CancellationToken,
 }
@@ -139,7 +141,15 @@ pub(crate) async fn write<B: StorageBackend + ?Sized>(store: &B, key: &str, data
         Ok(async move { Ok((part, PartBody::from_bytes(bytes))) }.boxed())
     });
     let race = Arc::default();
-    let job = Job { key, options: &options, flow: &flow, race: &race, lanes: None, cancel: &runtime.cancel };
+    let job = Job {
+        key,
+        options: &options,
+        flow: &flow,
+        race: &race,
+        lanes: None,
+        in_memory: false,
+        cancel: &runtime.cancel,
+    };
     Ok(upload(store, job, parts.boxed()).await?.size)
 }
 
@@ -220,7 +230,15 @@ mod tests {
         let store = SlowToBegin::default();
         let (options, cancel) = (WriteOptions::replace(), CancellationToken::new());
         let (flow, race) = (Flow::new(&store.runtime), Arc::default());
-        let job = Job { key: "k", options: &options, flow: &flow, race: &race, lanes: None, cancel: &cancel };
+        let job = Job {
+            key: "k",
+            options: &options,
+            flow: &flow,
+            race: &race,
+            lanes: None,
+            in_memory: false,
+            cancel: &cancel,
+        };
         let uploading = upload(&store, job, stream::empty().boxed());
         let giving_up = async {
             store.asked.notified().await;

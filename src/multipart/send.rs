@@ -44,10 +44,12 @@ pub(crate) async fn send_parts<B: StorageBackend + ?Sized>(
     mut parts: Parts<'_>,
 ) -> Result<Vec<PartReceipt>> {
     let (mut receipts, mut flying, mut ended) = (Vec::new(), FuturesUnordered::new(), false);
+    let in_flight = store.runtime().in_flight();
     loop {
+        let most = if job.in_memory { in_flight.min(job.flow.limit() + 1) } else { in_flight };
         tokio::select! {
             Some(receipt) = flying.next() => receipts.push(receipt?),
-            part = parts.next(), if !ended && flying.len() < store.runtime().in_flight() => match part {
+            part = parts.next(), if !ended && flying.len() < most => match part {
                 Some(part) => flying.push(send_part(store, job, upload, watch, part?)),
                 None => ended = true,
             },

@@ -181,7 +181,7 @@ impl Transfer {
     async fn copy(&self, wanted: &Wanted, writer: &mut RangeWriter) -> Result<bool> {
         let Target::File { file, name, is_empty, .. } = &mut writer.target else { return Ok(false) };
         let Wanted { key, range, pin, .. } = wanted;
-        let is_begun = writer.digest.len() > 0 || writer.mismatches > 0;
+        let is_begun = !writer.digest.is_empty() || writer.mismatches > 0;
         if is_begun {
             return Ok(false);
         }

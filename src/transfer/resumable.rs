@@ -192,7 +192,7 @@ impl Resumable<'_> {
 
     fn job<'b>(&'b self, options: &'b WriteOptions) -> Job<'b> {
         let Transfer { store, flow, race, cancel, .. } = self.transfer;
-        Job { key: self.key, options, flow, race, lanes: Some(store), cancel }
+        Job { key: self.key, options, flow, race, lanes: Some(store), in_memory: false, cancel }
     }
 
     fn write_options(&self, session: &Session) -> WriteOptions {

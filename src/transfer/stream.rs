@@ -24,6 +24,9 @@ use super::{GetOptions, Got, Overwrite, Put, Transfer};
 /// A stream is cut into no smaller parts, on any store: S3's bound, and enough for a long stream.
 const SMALLEST_PART: u64 = 5 << 20;
 
+/// Ranges that are fetched before their turn to be written, at most.
+const MOST_AHEAD: usize = 32;
+
 /// What memory is counted in, so that any size fits a semaphore's permits.
 const MEMORY_UNIT: u64 = 64 << 10;
 
@@ -62,7 +65,7 @@ impl Transfer {
                 });
                 let parts = stream::once(async { Ok(first) }).chain(rest).map_ok(|part| async { Ok(part) }.boxed());
                 let Transfer { store, flow, race, cancel, .. } = self;
-                let job = Job { key, options: &options, flow, race, lanes: Some(store), cancel };
+                let job = Job { key, options: &options, flow, race, lanes: Some(store), in_memory: true, cancel };
                 multipart::upload(&**store, job, parts.boxed()).await?
             }
         };
@@ -88,7 +91,7 @@ impl Transfer {
         let max_memory = self.store().runtime().max_memory.max(MEMORY_UNIT);
         let range_size = expected.plan.part_size().min(max_memory);
         let ahead = usize::try_from(max_memory / range_size).unwrap_or(usize::MAX);
-        let ahead = ahead.clamp(1, self.store().runtime().in_flight());
+        let ahead = ahead.clamp(1, self.store().runtime().in_flight().min(MOST_AHEAD));
         let ranges = Plan::existing(expected.plan.size(), range_size).ranges().filter(|(_, range)| !range.is_empty());
         let mut pieces = stream::iter(ranges)
             .map(|(_, range)| self.fetch_bytes(key, range, expected.pin.as_deref()).boxed())

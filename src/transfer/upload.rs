@@ -127,6 +127,7 @@ impl Transfer {
             let sent = body.clone();
             let sent = lane::run(async move { multipart::put_whole(&*store, &name, &sent, &options).await }).await?;
             let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
+            body.rests();
             let (direction, bytes) = (Direction::Up, sent.size);
             self.tell(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
             Ok(sent)

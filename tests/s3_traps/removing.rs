@@ -1,7 +1,7 @@
-//! `rm` of several keys in one bucket.
+//! `rm` of several keys in one bucket, and of checkpoints of many files.
 
-use crate::support::bed;
-use crate::support::faulty::{Action, Faulty, Operation, Response, Rule};
+use crate::support::bed::{self, Bed};
+use crate::support::faulty::{Action, Faulty, Operation, Request, Response, Rule};
 
 /// What the first request teaches counts for all keys, and is told once.
 #[test]
@@ -19,4 +19,66 @@ fn the_region_is_learnt_once_for_all_keys() {
     let first = all.iter().position(|one| one.method == "DELETE").unwrap();
     assert!(all[first..].iter().all(|one| one.header("authorization").unwrap().contains("eu-west-3")));
     assert!(["a", "b", "c"].iter().all(|key| server.object(key).is_none()));
+}
+
+const FILES: usize = 1500;
+
+/// A committed checkpoint of many files on a server that removes many in a request.
+fn with_checkpoint(server: &Faulty) -> Bed {
+    server.deletes_many();
+    let bed = bed::faulty(server);
+    (0..FILES).for_each(|number| bed.write(&format!("run/{number:04} & <more>.bin"), &[number as u8]));
+    bed.ok(["put", "run", "--no-progress"]);
+    bed
+}
+
+#[test]
+fn a_checkpoint_goes_in_a_request_a_thousand() {
+    let server = Faulty::start([]);
+    let bed = with_checkpoint(&server);
+    bed.ok(["rm", "run"]);
+    assert_eq!(server.keys(), Vec::<String>::new());
+    assert_eq!(server.requests(Operation::DeleteMany).len(), 2);
+}
+
+#[test]
+fn a_key_that_is_refused_is_named() {
+    let refuse = Action::change(|response| {
+        let refusal =
+            "<Error><Key>run/0007 &amp; &lt;more&gt;.bin</Key><Code>AccessDenied</Code><Message>no</Message></Error>";
+        *response = Response::xml(200, &format!("<DeleteResult>{refusal}</DeleteResult>"));
+    });
+    let server = Faulty::start([Rule::always(Operation::DeleteMany, refuse)]);
+    let bed = with_checkpoint(&server);
+    let said = bed.run(["rm", "run"]);
+    assert_eq!(said.code, Some(7), "{}", said.stderr);
+    assert!(said.stderr.contains("cannot remove 'run/0007 & <more>.bin'"), "{}", said.stderr);
+}
+
+#[test]
+fn a_key_that_may_be_removed_later_is_tried_again_alone() {
+    let slow_down = Action::change(|response| {
+        let refusal = "<Error><Key>run/0007 &amp; &lt;more&gt;.bin</Key><Code>SlowDown</Code></Error>";
+        *response = Response::xml(200, &format!("<DeleteResult>{refusal}</DeleteResult>"));
+    });
+    let server = Faulty::start([Rule::first(1, Operation::DeleteMany, slow_down)]);
+    let bed = with_checkpoint(&server);
+    bed.ok(["rm", "run"]);
+    assert_eq!(server.keys(), Vec::<String>::new());
+    let asked = server.requests(Operation::DeleteMany);
+    let keys = |request: &Request| String::from_utf8_lossy(&request.body).matches("<Key>").count();
+    let mut counts: Vec<usize> = asked.iter().map(keys).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 500, 1000]);
+}
+
+#[test]
+fn a_server_that_does_not_know_the_call_is_asked_for_each() {
+    let server = Faulty::start([]);
+    let bed = bed::faulty(&server);
+    (0..20).for_each(|number| bed.write(&format!("run/{number}.bin"), &[number]));
+    bed.ok(["put", "run", "--no-progress"]);
+    bed.ok(["rm", "run"]);
+    assert_eq!(server.keys(), Vec::<String>::new());
+    assert!(server.requests(Operation::Delete).len() >= 20);
 }

@@ -51,7 +51,9 @@ fn servers_without_checksums_get_content_md5() {
         for write in writes(&server) {
             let md5 = BASE64.encode(Md5::digest(&write.body));
             let refused = sums != Sums::Ignored && has_sum(&write);
-            assert!(refused || write.header("content-md5") == Some(&md5), "{sums:?}: {write:?}");
+            // With a wrong MD5, to see whether it is looked at.
+            let spare = write.param("partNumber") == Some("10000") && write.body.len() == 1;
+            assert!(spare || refused || write.header("content-md5") == Some(&md5), "{sums:?}: {write:?}");
         }
         if sums != Sums::Ignored {
             let last = writes(&server).into_iter().rev().take(4);
@@ -62,6 +64,24 @@ fn servers_without_checksums_get_content_md5() {
         bed.assert_same_tree("run", "back");
         assert!(server.uploads().is_empty());
     }
+}
+
+/// Whether it is worth a reading to send MD5 is tried, with a part that is in nobody's way.
+#[test]
+fn a_server_that_checks_nothing_gets_no_md5_and_the_user_is_told() {
+    let server = Faulty::start([]);
+    server.sums(Sums::Unheeded);
+    let bed = bed::faulty(&server);
+    bed.write("model.bin", &bytes(11 * MIB));
+    let stderr = bed.ok(["put", "model.bin", "--part-size", "5MiB", "-j", "1", "--no-progress"]).stderr;
+    assert_eq!(stderr.matches("warning:").count(), 1, "told once: {stderr}");
+    assert!(stderr.contains("it checks nothing of what is sent"), "{stderr}");
+    let parts = server.requests(Operation::Part);
+    let (spare, sent): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.param("partNumber") == Some("10000"));
+    assert_eq!((spare.len(), spare[0].body.len(), sent.len()), (1, 1, 3));
+    assert!(sent.iter().all(|part| part.header("content-md5").is_none()));
+    assert!(server.object("model.bin").unwrap() == bytes(11 * MIB), "the spare part is no part of it");
+    assert!(server.uploads().is_empty());
 }
 
 /// A single file that nothing vouches for is got with a warning.

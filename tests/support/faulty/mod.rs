@@ -82,6 +82,11 @@ impl Faulty {
         self.shared.lock().store.sums = sums;
     }
 
+    /// The server knows DeleteObjects from here on; at first it does not, as some do not.
+    pub fn deletes_many(&self) {
+        self.shared.lock().store.deletes_many = true;
+    }
+
     /// Puts an object there without a request.
     pub fn put_object(&self, key: &str, content: &[u8]) {
         self.shared.lock().store.put_object(key, content);

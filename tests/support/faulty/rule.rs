@@ -14,6 +14,8 @@ pub enum Operation {
     Get,
     Head,
     Delete,
+    /// Of many objects in one request.
+    DeleteMany,
     List,
     Create,
     Part,
@@ -36,6 +38,7 @@ impl Operation {
             "PUT" if on_object && request.header("x-amz-copy-source").is_none() => Operation::Put,
             "POST" if on_object && has("uploads") => Operation::Create,
             "POST" if on_object && has("uploadId") => Operation::Complete,
+            "POST" if !on_object && has("delete") => Operation::DeleteMany,
             "DELETE" if on_object && has("uploadId") => Operation::Abort,
             "DELETE" if on_object => Operation::Delete,
             "HEAD" if on_object => Operation::Head,

@@ -47,6 +47,7 @@ pub(super) struct Store {
     pub(super) uploads: BTreeMap<String, Upload>,
     pub(super) uploads_ever: u32,
     pub(super) sums: Sums,
+    pub(super) deletes_many: bool,
 }
 
 impl Store {
@@ -84,11 +85,12 @@ impl Store {
                 self.objects.remove(&key);
                 Response::new(204)
             }
+            Some(Operation::DeleteMany) if self.deletes_many => self.delete_many(request),
             Some(Operation::Create) => self.create_upload(request, key),
             Some(Operation::Part) => self.put_part(request),
             Some(Operation::Complete) => self.complete_upload(request, key),
             Some(Operation::Abort) => self.abort_upload(request),
-            Some(Operation::Any) | None => Response::error(501, "NotImplemented"),
+            Some(Operation::Any | Operation::DeleteMany) | None => Response::error(501, "NotImplemented"),
         }
     }
 
@@ -145,6 +147,22 @@ impl Store {
                 .header("content-length", object.content.len().to_string()),
             None => Response::new(404).header("content-type", "application/xml"),
         }
+    }
+
+    /// As AWS: a body without its MD5 is refused.
+    fn delete_many(&mut self, request: &Request) -> Response {
+        if request.header("content-md5").is_none() {
+            return Response::error(400, "InvalidRequest");
+        }
+        if let Some(refusal) = self.sums.disagrees(request, Crc64::of(&request.body)) {
+            return refusal;
+        }
+        let xml = String::from_utf8(request.body.clone()).unwrap();
+        for key in xml.split("<Key>").skip(1) {
+            let key = key.split("</Key>").next().unwrap();
+            self.objects.remove(&*quick_xml::escape::unescape(key).unwrap());
+        }
+        Response::xml(200, "<DeleteResult></DeleteResult>")
     }
 
     fn list(&self, request: &Request) -> Response {
