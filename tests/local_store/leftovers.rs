@@ -33,7 +33,8 @@ async fn a_failed_write_leaves_nothing() {
 #[tokio::test]
 async fn a_write_that_is_given_up_leaves_nothing() {
     let bed = Bed::new();
-    let body = PartBody::from_bytes(zeros(16 << 20));
+    // Zeros would be a hole, which adds nothing to the file's length.
+    let body = PartBody::from_bytes(vec![7; 16 << 20].into());
     let options = WriteOptions::replace();
     let mut put = bed.store.put("a/b/k", &body, &options);
     // Each poll moves it on by one piece at most, so it is stopped in the midst of them.
