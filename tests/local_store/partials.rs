@@ -76,7 +76,7 @@ async fn a_part_on_its_way_can_be_seen() {
     let bed = Bed::new();
     let upload = bed.begin("k", &WriteOptions::replace()).await.unwrap();
     let path = bed.path(&upload.0);
-    let body = PartBody::from_bytes(zeros(8 << 20));
+    let body = PartBody::from_bytes(vec![7; 8 << 20].into());
     let mut sending = bed.put_part("k", &upload, Part { number: 1, offset: 0 }, &body);
     // Each poll moves it on by one piece at most, so it is met in the midst of them.
     while fs::metadata(&path).unwrap().len() == 0 {
