@@ -60,8 +60,13 @@ cold() {
     echo 3 >/proc/sys/vm/drop_caches
 }
 
-# limited COMMAND...: with 256 MiB of memory, the page cache included.
-limited() { sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$group" "$@"; }
+# measure_limited WHAT COMMAND...: with 256 MiB of memory, the page cache included.
+measure_limited() {
+    local what=$1
+    shift
+    # shellcheck disable=SC2016 # the inner shell expands it
+    measure "$what" sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$group" "$@"
+}
 make_group() {
     local parent=/sys/fs/cgroup limit=memory.max
     [ ! -d /sys/fs/cgroup/memory ] || parent=/sys/fs/cgroup/memory limit=memory.limit_in_bytes
@@ -96,8 +101,8 @@ if [ "$(id -u)" -eq 0 ]; then
     measure '4 GiB: put, from a cold disk' "$binary" put -q "$scratch/four" cold
     if make_group; then
         cold
-        measure '4 GiB: put, from a cold disk, 256 MiB of memory' limited "$binary" put -q "$scratch/four" limited
-        measure '4 GiB: get, to disk, 256 MiB of memory' limited "$binary" get -q limited "$scratch/got"
+        measure_limited '4 GiB: put, from a cold disk, 256 MiB of memory' "$binary" put -q "$scratch/four" limited
+        measure_limited '4 GiB: get, to disk, 256 MiB of memory' "$binary" get -q limited "$scratch/got"
         cmp "$scratch/four" "$scratch/got"
         rm "$scratch/got"
     fi

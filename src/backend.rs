@@ -254,6 +254,9 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// Those of the store, for one of the objects that could not be removed.
     async fn delete_many(&self, paths: &[String]) -> Result<()> {
         for path in paths {
+            if self.runtime().cancel.is_cancelled() {
+                return Err(Error::cancelled().action("remove").on(path.as_str()));
+            }
             self.delete(path).await?;
         }
         Ok(())

@@ -147,6 +147,10 @@ impl Flow {
         }
         // Whoever holds it decides.
         let Ok(mut watched) = pilot.try_lock() else { return };
+        // Another thread may have decided since the look at the clock.
+        if micros(now - self.born) < self.quiet.load(Ordering::Relaxed) {
+            return;
+        }
         let unconfirmed = self.unconfirmed.load(Ordering::Relaxed);
         self.decide(&mut watched, Reading { at: now, handed_on: work, unconfirmed });
     }

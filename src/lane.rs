@@ -4,8 +4,9 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
@@ -46,7 +47,13 @@ pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = Result<T>>
     let idlest = lanes().iter().min_by_key(|lane| lane.busy.load(Ordering::Relaxed)).filter(|_| number() == 0);
     let Some(lane) = idlest else { return work.await };
     lane.busy.fetch_add(1, Ordering::Relaxed);
-    let mut running = Running { task: lane.runtime.spawn(work), lane };
+    let state = Arc::new(AtomicU8::new(RUNNING));
+    let ends = Ends(state.clone());
+    let work = async move {
+        let _ends = ends;
+        work.await
+    };
+    let mut running = Running { task: lane.runtime.spawn(work), lane, state };
     match (&mut running.task).await {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::new(ErrorKind::Other, "a worker thread stopped unexpectedly").caused_by(error)),
@@ -61,16 +68,49 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     }
 }
 
+/// Returns when the work that was dropped has ended on its lanes, so that what it held can be had again; at the latest
+/// after a while, since a lane may wait for a disk.
+pub(crate) async fn settled() {
+    let since = Instant::now();
+    while ABANDONED.load(Ordering::Acquire) > 0 && since.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// How long [`settled`] waits: less than an interrupted command has to clean up.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Work that nobody waits for any more and that has not ended.
+static ABANDONED: AtomicIsize = AtomicIsize::new(0);
+const RUNNING: u8 = 0;
+const LEFT: u8 = 1;
+const ENDED: u8 = 2;
+
 /// Work on a lane, ended when dropped.
 struct Running<T> {
     task: JoinHandle<Result<T>>,
     lane: &'static Lane,
+    state: Arc<AtomicU8>,
 }
 
 impl<T> Drop for Running<T> {
     fn drop(&mut self) {
+        ABANDONED.fetch_add(1, Ordering::AcqRel);
+        if self.state.compare_exchange(RUNNING, LEFT, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            ABANDONED.fetch_sub(1, Ordering::AcqRel);
+        }
         self.task.abort();
         self.lane.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Dropped with the work itself, on its lane.
+struct Ends(Arc<AtomicU8>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if self.0.swap(ENDED, Ordering::AcqRel) == LEFT {
+            ABANDONED.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -96,8 +136,6 @@ fn start(number: usize) -> Option<Lane> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::Notify;
 
     use super::*;
@@ -133,6 +171,8 @@ mod tests {
             _ = work => unreachable!("it never ends by itself"),
             () = begun.notified() => {}
         }
+        settled().await;
+        assert_eq!(ABANDONED.load(Ordering::Acquire), 0);
         ended.notified().await;
     }
 }

@@ -44,15 +44,15 @@ pub(super) struct Claimed {
 /// [`ErrorKind::Exists`] where another process is at it, or something around the name clashes with it.
 pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], force: bool) -> Result<Start> {
     let store = transfer.store();
-    // Asked together, since each answer takes its time; a commit that is finished meanwhile makes another manifest.
+    // Asked together, since each answer takes its time. Where they do not agree, something happened in between, or has to.
     let claim_key = Claim::key(name);
     let (claim, manifest) = futures::join!(Claim::see(&**store, &claim_key), ManifestSeen::at(&**store, name));
-    let is_decided = |claim: &Claim| claim.state == ClaimState::Committing || claim.is_live();
-    let (seen, manifest) = match claim? {
-        Some(seen) if seen.claim.as_ref().is_some_and(is_decided) => {
-            (look_at_claim(transfer, name).await?, ManifestSeen::at(&**store, name).await?)
-        }
-        seen => (seen, manifest?),
+    let seen = claim?;
+    let claim = seen.as_ref().map(|seen| seen.claim.as_ref().map(|claim| claim.state));
+    let (seen, manifest) = match (claim, manifest) {
+        (None, Ok(ManifestSeen::Absent)) => (seen, ManifestSeen::Absent),
+        (Some(Some(ClaimState::Committed)), Ok(manifest @ ManifestSeen::Committed(..))) => (seen, manifest),
+        _ => (look_at_claim(transfer, name).await?, ManifestSeen::at(&**store, name).await?),
     };
     let (replaces, old) = match manifest {
         ManifestSeen::Committed(manifest, etag) if force => (etag, Some(manifest)),

@@ -87,8 +87,11 @@ impl LocalStorage {
     /// Writes the body's pieces into `staging` from `offset` on, unless the caller's token fires meanwhile.
     async fn fill(&self, staging: &Staging, offset: u64, body: &PartBody, even_cancelled: bool) -> Result<()> {
         if let Some((file, range)) = body.file() {
-            let (staging, file) = (staging.clone(), file.clone());
+            let (shared, staging, file) = (staging, staging.clone(), file.clone());
             if let Some(sum) = blocking(move || staging.share(&file, range, offset)).await? {
+                if !even_cancelled {
+                    self.go_on(&shared.place, "write")?;
+                }
                 return body.was_copied(sum);
             }
         }

@@ -16,6 +16,7 @@ use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::flow::Flow;
+use crate::lane;
 use crate::plan;
 use crate::straggler::Race;
 
@@ -71,6 +72,7 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, 
         () = cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
     };
     if outcome.is_err() {
+        lane::settled().await;
         give_up(store, key, &upload).await;
     }
     outcome

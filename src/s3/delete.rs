@@ -19,7 +19,7 @@ use super::dispatch::Control;
 use super::payload::Payload;
 use super::request::Outgoing;
 use super::xml::Element;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const ACTION: &str = "remove";
 /// Keys of one request, S3's limit: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
@@ -64,14 +64,16 @@ pub(super) async fn delete_many(client: &Arc<Client>, paths: &[String]) -> Resul
     stream::iter(singly).buffer_unordered(SINGLY).try_collect().await
 }
 
-/// XML 1.0 has no other control characters, not even as references.
+/// XML 1.0 has no other control characters, not even as references, and not every parser keeps space at the ends.
 fn survives_xml(path: &str) -> bool {
-    path.chars().all(|c| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}')
+    path.trim() == path && path.chars().all(|c| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}')
 }
 
-/// Not every server knows the call.
+/// Not every server knows the call, and each says so in its own way. The objects are asked for one by one then, and that
+/// says what is wrong.
 fn is_unknown(error: &Error) -> bool {
-    matches!(error.code(), Some("NotImplemented" | "MethodNotAllowed" | "MalformedXML" | "InvalidRequest"))
+    let is_of_the_call = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Other);
+    is_of_the_call && !error.is_retryable() && error.code() != Some("NoSuchBucket")
 }
 
 async fn delete_chunk(client: &Arc<Client>, paths: &[&String]) -> Result<()> {
@@ -88,12 +90,15 @@ async fn delete_chunk(client: &Arc<Client>, paths: &[&String]) -> Result<()> {
             let outgoing = request(client, &keys)?;
             let answer = client.exchange(&outgoing).await?;
             let root = client.root(&answer, "DeleteResult")?;
-            let mut refused: HashMap<String, Refusal> = root
-                .children
-                .iter()
-                .filter(|child| child.name == "Error")
-                .filter_map(|refusal| Some((refusal.text_of("Key")?.to_owned(), Refusal::of(refusal))))
-                .collect();
+            let mut refused = HashMap::new();
+            for element in root.children.iter().filter(|child| child.name == "Error") {
+                let refusal = Refusal::of(element);
+                match element.text_of("Key").filter(|key| !key.is_empty()) {
+                    Some(key) => drop(refused.insert(key.to_owned(), refusal)),
+                    // Which of them stays nobody knows.
+                    None => return Err(refusal.explained(client)),
+                }
+            }
             refused.retain(|_, refusal| refusal.code != "NoSuchKey");
             let mut left = lock(left);
             left.retain(|key, _| refused.contains_key(key));
@@ -171,7 +176,9 @@ mod tests {
 
     #[test]
     fn keys_that_xml_cannot_carry_go_alone() {
-        for (path, together) in [("a b/<&>\"'\u{e9}", true), ("a\nb", false), ("a\u{1}", false), ("\u{ffff}", false)] {
+        for (path, together) in
+            [(" a", false), ("a b/<&>\"'\u{e9}", true), ("a\nb", false), ("a\u{1}", false), ("\u{ffff}", false)]
+        {
             assert_eq!(survives_xml(path), together, "{path:?}");
         }
     }

@@ -32,7 +32,7 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     };
     client
         .call_under(runtime, ACTION, path, || async move {
-            let failure = match send(client, checked, body).await {
+            let failure = match send(client, checked, body).await.inspect_err(|_| body.rests()) {
                 Ok(stored) => return Ok(stored),
                 Err(failure) => failure,
             };

@@ -75,6 +75,13 @@ impl Outgoing {
         Ok(Outgoing { method, path, query: query.join("&"), headers, body, failed_contacts: Arc::default() })
     }
 
+    /// The same request with another body.
+    pub(super) fn with_body(&self, body: Payload) -> Self {
+        let mut other = Outgoing { body, failed_contacts: Arc::default(), ..self.clone() };
+        other.headers.insert(CONTENT_LENGTH, HeaderValue::from(other.body.len()));
+        other
+    }
+
     /// Adds a header, or replaces it.
     pub(super) fn set(&mut self, name: &'static str, value: &str) -> Result<()> {
         let value = HeaderValue::from_str(value)

@@ -3,7 +3,8 @@
 //!
 //! A server that ignores a header says nothing: the proof is the checksum that comes back. Until it is there, or where
 //! it does not come, MD5 goes with every body, which takes a reading more. Object Lock is content with either. Whether a
-//! server looks at MD5 at all is tried once, with a part of one byte and a wrong MD5: where it does not, none is sent.
+//! server looks at the MD5 of parts at all is tried once, with one byte and a wrong MD5 in place of a part that is about to be sent:
+//! where it does not, none is sent with parts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -27,7 +28,7 @@ use crate::event::Event;
 const ANNOUNCEMENT: [(&str, &str); 2] =
     [("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "FULL_OBJECT")];
 
-/// The byte of a spare part, and an MD5 that it does not have.
+/// The body of a spare part, and an MD5 that it does not have.
 pub(super) const SPARE: &[u8] = b"0";
 const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
@@ -114,7 +115,7 @@ pub(super) struct Checked<'a> {
     outgoing: &'a Outgoing,
     body: &'a PartBody,
     md5: OnceCell<String>,
-    /// A part without a body that nobody will miss, of the same upload.
+    /// The same part with another body, which the real one will replace.
     spare: Option<Outgoing>,
 }
 
@@ -124,7 +125,7 @@ impl<'a> Checked<'a> {
         Checked { outgoing, body, md5: OnceCell::new(), spare: None }
     }
 
-    /// `spare` is a request for a part of the same upload that is not used.
+    /// `spare` is a request for the same part with the body [`SPARE`].
     pub(super) fn with_spare(self, spare: Outgoing) -> Self {
         Checked { spare: Some(spare), ..self }
     }
@@ -134,7 +135,10 @@ impl<'a> Checked<'a> {
         let by_crc = matches!(known, Known::Promised | Known::Kept);
         // As long as it may check by CRC-64 after all, nothing is tried.
         let spare = self.spare.as_ref().filter(|_| known != Known::Nothing);
-        let heeds_md5 = by_crc || client.heeds_md5(spare).await;
+        let heeds_md5 = match spare {
+            Some(spare) if !by_crc => client.heeds_md5(spare).await,
+            _ => true,
+        };
         if known != Known::Refused && (heeds_md5 || known == Known::NotPromised) {
             outgoing.set("x-amz-checksum-crc64nvme", &self.body.checksum().await?.to_string())?;
         }
@@ -187,21 +191,19 @@ impl Client {
         Ok(answer)
     }
 
-    /// Whether the server refuses bodies with a wrong Content-MD5: tried on a spare part, and yes as long as it is not known.
-    async fn heeds_md5(&self, spare: Option<&Outgoing>) -> bool {
-        let known = &self.learnt.sums.heeds_md5;
-        let Some(spare) = spare.filter(|_| !known.initialized()) else { return known.get() != Some(&false) };
-        let wrong = async {
+    /// Whether the server refuses parts with a wrong Content-MD5, tried on a spare one.
+    async fn heeds_md5(&self, spare: &Outgoing) -> bool {
+        let attempt = || async {
             let mut wrong = spare.clone();
-            wrong.set("content-md5", WRONG_MD5).map_err(|_| ())?;
-            match self.exchange(&wrong).await {
-                Ok(_) => Ok(false),
-                Err(failure) if failure.code().contains("Digest") => Ok(true),
-                // A refusal for another reason says nothing.
-                Err(_) => Err(()),
+            // Any refusal may be that of the MD5.
+            let takes_it = wrong.set("content-md5", WRONG_MD5).is_ok() && self.exchange(&wrong).await.is_ok();
+            if takes_it && self.learnt.sums.told.load(Ordering::Relaxed) {
+                let message = format!("the server at {} accepts a wrong Content-MD5: it checks no parts", self.site());
+                self.runtime.observer.event(&Event::Warning { message: &message });
             }
+            !takes_it
         };
-        *known.get_or_try_init(|| wrong).await.unwrap_or(&true)
+        *self.learnt.sums.heeds_md5.get_or_init(attempt).await
     }
 
     /// The headers that begin an upload.

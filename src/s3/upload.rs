@@ -17,9 +17,6 @@ use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Of ten thousand. An upload that comes to it sends it last, and the last sending counts.
-const LAST_PART: &str = "10000";
-
 /// Begins an upload whose parts, and the whole, the server checks by CRC-64/NVME.
 pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptions) -> Result<UploadId> {
     const ACTION: &str = "begin the upload of";
@@ -79,10 +76,7 @@ pub(super) async fn put_part(
     request.add_param("partNumber", part.number.to_string().as_str());
     request.add_param("uploadId", upload.0.as_str());
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
-    let mut spare = client.object_request("PUT", &full);
-    spare.add_param("partNumber", LAST_PART);
-    spare.add_param("uploadId", upload.0.as_str());
-    let spare = Outgoing::new(spare, &client.bucket, Some(Payload::Bytes(SPARE.into())))?;
+    let spare = outgoing.with_body(Payload::Bytes(SPARE.into()));
     let checked = &Checked::new(outgoing, body).with_spare(spare);
     client
         .call(&action, path, || async move {

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::journal::{Journal, Record, name_of};
 use crate::key;
+use crate::lane;
 use crate::plan::Plan;
 
 use super::landing::Landing;
@@ -134,6 +135,7 @@ impl Transfer {
         let checksum = match fetched {
             Ok(checksum) => checksum,
             Err(error) => {
+                lane::settled().await;
                 return blocking(move || {
                     landing.end(&error);
                     Err(error)

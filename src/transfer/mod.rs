@@ -25,6 +25,7 @@ use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::flow::{Counting, Flow};
+use crate::lane;
 use crate::straggler::Race;
 
 pub(crate) use download::Expected;
@@ -89,9 +90,11 @@ impl Transfer {
     ) -> Result<T> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::cancelled().action(action).on(key)),
-            outcome = work => outcome,
+            () = self.cancel.cancelled() => {}
+            outcome = work => return outcome,
         }
+        lane::settled().await;
+        Err(Error::cancelled().action(action).on(key))
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

@@ -185,11 +185,16 @@ impl Transfer {
         if is_begun {
             return Ok(false);
         }
-        match self.store().copy_into(key, range.clone(), pin.as_deref(), file).await? {
+        // A copy does not tell how far it is: it is not slow, and whatever becomes of it, something may be there.
+        writer.progress.rests();
+        let was_empty = std::mem::replace(is_empty, false);
+        let copied = self.store().copy_into(key, range.clone(), pin.as_deref(), file).await?;
+        writer.progress.begins(0);
+        match copied {
             Copied::Whole => {}
-            Copied::Not => return Ok(false),
-            Copied::Spoilt => {
-                *is_empty = false;
+            Copied::Spoilt => return Ok(false),
+            Copied::Not => {
+                *is_empty = was_empty;
                 return Ok(false);
             }
         }
@@ -237,6 +242,13 @@ enum Target {
 }
 
 impl Target {
+    /// Zeros have to be written from here on.
+    fn is_written_to(&mut self) {
+        if let Target::File { is_empty, .. } = self {
+            *is_empty = false;
+        }
+    }
+
     /// Another thread is writing.
     fn is_busy(&self) -> bool {
         matches!(self, Target::File { turn, .. } if turn.try_lock().is_err())
@@ -300,9 +312,7 @@ impl RangeWriter {
     fn begins_anew(&mut self) {
         self.digest = Crc64Digest::new();
         self.mismatches += 1;
-        if let Target::File { is_empty, .. } = &mut self.target {
-            *is_empty = false;
-        }
+        self.target.is_written_to();
     }
 
     /// Writes and sums the pieces of `batch`, and takes them out of it: on a lane at once, so that their buffers are
@@ -323,6 +333,9 @@ impl RangeWriter {
         }
         let (target, mut digest, batch) = (self.target.clone(), self.digest.clone(), std::mem::take(batch));
         let turn = self.turn.clone().lock_owned().await;
+        // Where this is dropped meanwhile, the thread goes on.
+        let before = target.clone();
+        self.target.is_written_to();
         self.digest = blocking(move || {
             let _turn = turn;
             target.write(&batch, offset)?;
@@ -330,6 +343,7 @@ impl RangeWriter {
             Ok(digest)
         })
         .await?;
+        self.target = before;
         Ok(())
     }
 }

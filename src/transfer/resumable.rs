@@ -11,6 +11,7 @@ use crate::backend::{Part, PartReceipt, UploadId, WriteOptions};
 use crate::body::{PartBody, blocking};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, HighWater};
+use crate::lane;
 use crate::multipart::{self, Job, Sent};
 use crate::pieces::checksum_of;
 use crate::plan::Plan;
@@ -112,6 +113,9 @@ impl Resumable<'_> {
                 outcome = self.attempt(&mut session) => outcome,
                 () = cancel.cancelled() => Err(Error::cancelled().action("put").on(self.key)),
             };
+            if outcome.is_err() {
+                lane::settled().await;
+            }
             match outcome {
                 Ok(None) => {
                     multipart::give_up(&**self.transfer.store(), self.key, &session.upload).await;
