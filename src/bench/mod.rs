@@ -39,6 +39,7 @@ mod sweep;
 mod verdict;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,9 @@ pub use stages::{Stages, Wire};
 pub use verdict::{Bottleneck, Bound};
 
 use shelf::Shelf;
+
+/// How long after an interruption the store is looked at once more; less than an interrupted command has to clean up.
+const AFTERTHOUGHT: Duration = Duration::from_millis(400);
 
 /// Opens the store that is measured, again and again.
 #[async_trait]
@@ -148,7 +152,12 @@ pub async fn run(
     };
     let shelf = Shelf::new(Transfer::new(stores.open(undisturbed).await?), plan.files > 1);
     let outcome = sweep::sweep(plan, runtime, stores, &watcher, &shelf).await;
-    let removed = shelf.clear().await;
+    let mut removed = shelf.clear().await;
+    if removed.is_ok() && outcome.is_err() {
+        // A server may still carry out what it was asked for before it was given up.
+        tokio::time::sleep(AFTERTHOUGHT).await;
+        removed = shelf.clear().await;
+    }
     match (outcome, removed) {
         (Ok(report), removed) => removed.map(|()| report),
         (Err(error), Ok(())) if error.kind() == ErrorKind::Cancelled => {
