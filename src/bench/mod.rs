@@ -62,8 +62,10 @@ pub use verdict::{Bottleneck, Bound};
 
 use shelf::Shelf;
 
-/// How long after an interruption the store is looked at once more; less than an interrupted command has to clean up.
-const AFTERTHOUGHT: Duration = Duration::from_millis(400);
+/// How often, and after how long each time, the store is looked at once more after an interruption: together less than an
+/// interrupted command has to clean up.
+const AFTERTHOUGHTS: u32 = 4;
+const BETWEEN_THOUGHTS: Duration = Duration::from_millis(300);
 
 /// Opens the store that is measured, again and again.
 #[async_trait]
@@ -153,10 +155,12 @@ pub async fn run(
     let shelf = Shelf::new(Transfer::new(stores.open(undisturbed).await?), plan.files > 1);
     let outcome = sweep::sweep(plan, runtime, stores, &watcher, &shelf).await;
     let mut removed = shelf.clear().await;
-    if removed.is_ok() && outcome.is_err() {
-        // A server may still carry out what it was asked for before it was given up.
-        tokio::time::sleep(AFTERTHOUGHT).await;
-        removed = shelf.clear().await;
+    for _ in 0..AFTERTHOUGHTS {
+        if removed.is_ok() && outcome.is_err() {
+            // A server may still carry out what it was asked for before it was given up.
+            tokio::time::sleep(BETWEEN_THOUGHTS).await;
+            removed = shelf.clear().await;
+        }
     }
     match (outcome, removed) {
         (Ok(report), removed) => removed.map(|()| report),
