@@ -64,6 +64,7 @@ impl PartBody {
     }
 
     /// The same bytes for another purpose than to be sent.
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
     pub(crate) fn unobserved(&self) -> Self {
         PartBody { progress: None, guard: None, ..self.clone() }
     }
