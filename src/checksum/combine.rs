@@ -1,6 +1,6 @@
 //! Combining CRC-64/NVME values: multiplication by a power of x, modulo the polynomial, as zlib does it for CRC-32
-//! (`x2nmodp` and `multmodp` in its crc32.c). The crate for checksums squares matrices instead, which takes a thousand
-//! times as long (`cargo bench`), a tenth of the processor time of an upload.
+//! (`x2nmodp` and `multmodp` in its crc32.c). The crate for checksums squares matrices instead, which took a tenth of
+//! the processor time of an upload (docs/performance.md).
 
 /// The polynomial of CRC-64/NVME without its leading term, reflected: the highest bit is the coefficient of 1
 /// (<https://nvmexpress.org/specifications/>, NVM Command Set, "64b CRC").
