@@ -124,7 +124,20 @@ for number in range(100_000):
     pathlib.Path(sys.argv[1], f"shard_{number:06}.bin").write_bytes(number.to_bytes(4, "big"))
 PYTHON
 serve "$scratch/one"
-measure '100,000 objects: put' "$binary" put -q "$scratch/many" many
-measure '100,000 objects: ls' "$binary" ls
-measure '100,000 objects: ls --files' "$binary" ls --files
-measure '100,000 objects: rm' "$binary" rm many
+measure 'one checkpoint of 100,000 files: put' "$binary" put -q "$scratch/many" many
+measure 'one checkpoint of 100,000 files: ls' "$binary" ls
+measure 'one checkpoint of 100,000 files: ls --files' "$binary" ls --files
+measure 'one checkpoint of 100,000 files: rm' "$binary" rm many
+
+export STORAGE_BACKEND=local CHECKPOINT_DIR=$scratch/many
+measure '100,000 plain files on disk: ls' "$binary" ls
+mkdir "$scratch/few"
+find "$scratch/many" -name 'shard_000*' -exec cp -t "$scratch/few" {} +
+CHECKPOINT_DIR=$scratch/few measure '1,000 plain files on disk: ls' "$binary" ls
+mkdir "$scratch/hundred"
+find "$scratch/few" -name 'shard_0000*' -exec cp -t "$scratch/hundred" {} +
+export CHECKPOINT_DIR=$scratch/checkpoints
+"$binary" put -q "$scratch/hundred" epoch_0 >/dev/null
+for number in $(seq 999); do cp -r "$CHECKPOINT_DIR/epoch_0" "$CHECKPOINT_DIR/epoch_$number"; done
+measure '1,000 checkpoints of 100 files on disk: ls' "$binary" ls
+measure '1,000 checkpoints of 100 files on disk: ls --files' "$binary" ls --files

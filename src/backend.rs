@@ -3,7 +3,6 @@
 //! The trait knows nothing of uploads in progress: begin, put part n, complete with receipts and abort carry all they
 //! need, since only a stateless store can be resumed after a crash.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::ops::{Range, RangeInclusive};
@@ -117,15 +116,6 @@ pub struct Stored {
     pub etag: Option<String>,
     /// The checksum of the whole as the store confirmed it; `None` where it holds none.
     pub checksum: Option<Crc64>,
-}
-
-/// One page of a listing.
-#[derive(Clone, Debug, Default)]
-pub struct ListPage {
-    /// Objects in ascending order of their keys' UTF-8 bytes.
-    pub objects: Vec<ObjectMeta>,
-    /// Where the next page begins; `None` on the last.
-    pub next: Option<String>,
 }
 
 /// A file of a store that keeps what is being written as files.
@@ -274,32 +264,13 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
         }
     }
 
-    /// Every object whose key begins with `prefix` (any string, also empty), in ascending order of the keys' bytes.
+    /// Every object whose key begins with `prefix` (any string, also empty), in ascending order of the keys' bytes. All
+    /// of them in memory, about 300 bytes each; [`pages`](Self::pages) has them one page at a time.
     ///
     /// # Errors
     /// Those of the store, among them a listing that repeats itself.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>> {
-        let mut objects: Vec<ObjectMeta> = Vec::new();
-        let mut tokens = HashSet::new();
-        let mut next: Option<String> = None;
-        loop {
-            let page = self.list_page(prefix, next.as_deref()).await?;
-            let goes_on = match (objects.last(), page.objects.last()) {
-                (Some(before), Some(last)) => before.key < last.key,
-                _ => true,
-            };
-            objects.extend(page.objects);
-            match page.next {
-                None if goes_on => return Ok(objects),
-                Some(token) if goes_on && tokens.insert(token.clone()) => next = Some(token),
-                _ => {
-                    return Err(Error::new(ErrorKind::Other, "the server repeats pages of the listing")
-                        .action("list")
-                        .on(prefix)
-                        .at(self.endpoint()));
-                }
-            }
-        }
+        self.pages(prefix).try_concat().await
     }
 
     // --- Reading
@@ -340,11 +311,12 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
         Ok(Copied::Not)
     }
 
-    /// One page of the listing of `prefix`, from the start or from where `next` of the page before says.
+    /// The same objects as [`list`](Self::list) in the same order, in pages of at most about a thousand. A store on a
+    /// network fetches the next page while the one before it is worked on.
     ///
     /// # Errors
-    /// Those of the store.
-    async fn list_page(&self, prefix: &str, next: Option<&str>) -> Result<ListPage>;
+    /// Those of the store, among them a listing that repeats itself; then the stream ends.
+    fn pages<'a>(&'a self, prefix: &'a str) -> BoxStream<'a, Result<Vec<ObjectMeta>>>;
 
     /// Sizes in bytes of the parts that the object described by `meta` was written in, which a composite checksum needs.
     /// With `exact` each part is asked for; otherwise only the first and the last where all others can be as large as the

@@ -87,6 +87,11 @@ pub enum Event<'a> {
         /// Bytes in it.
         bytes: u64,
     },
+    /// So many objects of a listing have come so far.
+    Listed {
+        /// Objects.
+        objects: u64,
+    },
     /// Something a person should know that is no failure, as one line.
     Warning {
         /// The line, without a trailing period.

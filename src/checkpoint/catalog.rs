@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
-use crate::backend::{ObjectMeta, StorageBackend};
+use crate::backend::StorageBackend;
 use crate::checksum::Crc64;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::key;
 
 use super::claim::{Claim, ClaimState};
 use super::find::ManifestSeen;
-use super::group::Work;
+use super::fold::{Fold, Folded, Group, Mark, PlainFile};
 use super::manifest::Manifest;
 use super::rank::missing_ranks;
 
@@ -21,9 +25,9 @@ use super::rank::missing_ranks;
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// A checkpoint, whatever its state.
-    Checkpoint(CheckpointEntry),
+    Checkpoint(Box<CheckpointEntry>),
     /// An object that belongs to no checkpoint.
-    File(ObjectMeta),
+    File(PlainFile),
 }
 
 impl Entry {
@@ -47,11 +51,13 @@ pub struct CheckpointEntry {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of its objects that are there, whatever the manifest says.
+    pub bytes_there: u64,
     /// When it was committed, or last written to.
     pub modified: Option<SystemTime>,
     /// The user's own data.
     pub meta: BTreeMap<String, String>,
-    /// Its files.
+    /// Its files, if [`Detail`] asks for them.
     pub members: Vec<Member>,
     /// Why it is not complete, as one line.
     pub why: Option<String>,
@@ -93,23 +99,83 @@ impl fmt::Display for State {
     }
 }
 
+/// What is kept of the checkpoints that are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail<'a> {
+    /// What each is as a whole.
+    Checkpoints,
+    /// The files of the one of this name as well.
+    FilesOf(&'a str),
+    /// The files of all, about 100 bytes each.
+    Files,
+}
+
+impl Detail<'_> {
+    fn has_files_of(self, name: &str) -> bool {
+        match self {
+            Detail::Checkpoints => false,
+            Detail::FilesOf(one) => one == name,
+            Detail::Files => true,
+        }
+    }
+}
+
+/// The most objects of checkpoints that are compared with their manifests at once; a checkpoint of more is so alone.
+const COMPARED_AT_ONCE: usize = 100_000;
+
 /// Everything whose key begins with `prefix`, in ascending order of names. One request a thousand objects, and one for
-/// each checkpoint's manifest.
+/// each checkpoint's manifest. Of what lies in checkpoints no more is held than `detail` asks for and what is compared at
+/// the moment: up to about 100,000 objects, or a larger checkpoint's.
 ///
 /// # Errors
 /// Those of the store. A manifest that is not valid is no error but a damaged checkpoint.
-pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>> {
-    let objects = store.list(prefix).await?;
-    let mut groups = Groups::of(&objects);
-    for object in &objects {
-        groups.assign(object);
-    }
-    let work: Work<'_, Vec<Entry>> =
-        Box::new(groups.named.into_iter().map(|(name, found)| describe(store, name, found).boxed()));
-    let mut entries: Vec<Entry> = stream::iter(work).buffer_unordered(store.runtime().in_flight()).try_concat().await?;
-    entries.extend(groups.plain.into_iter().cloned().map(Entry::File));
-    entries.sort_by(|a, b| a.name().cmp(b.name()));
+pub async fn list(store: &dyn StorageBackend, prefix: &str, detail: Detail<'_>) -> Result<Vec<Entry>> {
+    let mut entries = entries(store, prefix, detail).try_concat().await?;
+    entries.sort_unstable_by(|a, b| a.name().cmp(b.name()));
     Ok(entries)
+}
+
+/// The entries as they are known, some checkpoints at once.
+fn entries<'a>(
+    store: &'a dyn StorageBackend,
+    prefix: &'a str,
+    detail: Detail<'a>,
+) -> BoxStream<'a, Result<Vec<Entry>>> {
+    let room = Arc::new(Semaphore::new(COMPARED_AT_ONCE));
+    let with_room = folded(store, prefix).and_then(move |folded| {
+        let wanted = if let Folded::Group(group) = &folded { group.objects.len() } else { 0 };
+        let wanted = u32::try_from(wanted.min(COMPARED_AT_ONCE)).unwrap_or(0);
+        // Nobody closes it.
+        room.clone().acquire_many_owned(wanted).map(|taken| Ok((folded, taken)))
+    });
+    let described = with_room.map_ok(move |(folded, taken)| async move {
+        let _taken = taken;
+        match folded {
+            Folded::Plain(file) => Ok(vec![Entry::File(file)]),
+            Folded::Group(group) => describe(store, group, detail).await,
+        }
+    });
+    described.try_buffer_unordered(store.runtime().in_flight()).boxed()
+}
+
+/// The listing, folded as it comes.
+fn folded<'a>(store: &'a dyn StorageBackend, prefix: &'a str) -> BoxStream<'a, Result<Folded>> {
+    let pages = store.pages(prefix).map_ok(Some).chain(stream::once(async { Ok(None) }));
+    let decided = pages.scan((Some(Fold::default()), 0), |(fold, objects), page| {
+        let decided = page.map(|page| match (page, fold.take()) {
+            (Some(page), Some(mut begun)) => {
+                *objects += page.len() as u64;
+                store.runtime().observer.event(&Event::Listed { objects: *objects });
+                page.into_iter().for_each(|object| begun.push(object));
+                let decided = begun.decided();
+                *fold = Some(begun);
+                decided
+            }
+            (_, last) => last.map(Fold::end).unwrap_or_default(),
+        });
+        std::future::ready(Some(decided))
+    });
+    decided.map_ok(|decided| stream::iter(decided.into_iter().map(Ok))).try_flatten().boxed()
 }
 
 /// The committed checkpoint with the highest number in its name: the numbers of the last component count first
@@ -118,17 +184,20 @@ pub async fn list(store: &dyn StorageBackend, prefix: &str) -> Result<Vec<Entry>
 /// # Errors
 /// [`ErrorKind::NotFound`] where no checkpoint is committed under `prefix`.
 pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> {
-    let objects = store.list(prefix).await?;
     let suffix = key::manifest_of("");
-    let named = objects.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
-    let mut newest_first: Vec<_> =
-        named.map(|(name, modified)| (numbers_of(key::file_name(name)), modified, name)).collect();
+    let mut newest_first = Vec::new();
+    let mut pages = store.pages(prefix);
+    while let Some(page) = pages.try_next().await? {
+        let names = page.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
+        newest_first
+            .extend(names.map(|(name, modified)| (numbers_of(key::file_name(name)), modified, name.to_owned())));
+    }
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     for (_, _, name) in newest_first {
         // What is being replaced is none at this moment.
-        match ManifestSeen::at(store, name).await {
+        match ManifestSeen::at(store, &name).await {
             Ok(ManifestSeen::Absent | ManifestSeen::Replacing { .. }) => {}
-            _ => return Ok(name.to_owned()),
+            _ => return Ok(name),
         }
     }
     let under = if prefix.is_empty() { String::new() } else { format!(" under '{prefix}'") };
@@ -142,95 +211,50 @@ fn numbers_of(name: &str) -> Vec<u128> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
-/// The objects of one name.
-#[derive(Default)]
-struct Group<'a> {
-    manifest: Option<&'a ObjectMeta>,
-    claim: Option<&'a ObjectMeta>,
-    /// Paths below the name of what ranks keep there.
-    ranks: Vec<&'a str>,
-    objects: Vec<&'a ObjectMeta>,
-}
-
-struct Groups<'a> {
-    named: HashMap<&'a str, Group<'a>>,
-    plain: Vec<&'a ObjectMeta>,
-}
-
-impl<'a> Groups<'a> {
-    fn of(objects: &'a [ObjectMeta]) -> Self {
-        let mut named: HashMap<&str, Group<'_>> = HashMap::new();
-        let (manifest, claim) = (key::manifest_of(""), Claim::key(""));
-        let ranks = format!("/{}/rank-", key::RESERVED_DIRECTORY);
-        for object in objects {
-            if let Some(name) = object.key.strip_suffix(&manifest) {
-                named.entry(name).or_default().manifest = Some(object);
-            } else if let Some(name) = object.key.strip_suffix(&claim) {
-                named.entry(name).or_default().claim = Some(object);
-            } else if let Some((name, _)) = object.key.rsplit_once(&ranks)
-                && let Some(group) = named.get_mut(name)
-            {
-                group.ranks.push(&object.key[name.len() + 1..]);
-            }
-        }
-        Groups { named, plain: Vec::new() }
-    }
-
-    /// An object belongs to the innermost checkpoint above it.
-    fn assign(&mut self, object: &'a ObjectMeta) {
-        if key::check(&object.key).is_err() && object.key.split('/').any(|part| part == key::RESERVED_DIRECTORY) {
-            return;
-        }
-        // A committed checkpoint above it is what it belongs to, even where an unfinished put lies between.
-        let above: Vec<&str> = key::ancestors(&object.key).collect();
-        let committed = |name: &&&str| self.named.get(**name).is_some_and(|group| group.manifest.is_some());
-        let innermost = above.iter().rev().find(committed);
-        match innermost.or_else(|| above.iter().rev().find(|name| self.named.contains_key(*name))) {
-            Some(name) => self.named.entry(name).or_default().objects.push(object),
-            None => self.plain.push(object),
-        }
-    }
-}
-
-async fn describe(store: &dyn StorageBackend, name: &str, group: Group<'_>) -> Result<Vec<Entry>> {
-    let modified = group.manifest.or(group.claim).and_then(|object| object.modified);
-    let without_manifest = |state, why| {
-        let members: Vec<Member> = group.objects.iter().map(|object| member_of(name, object)).collect();
-        CheckpointEntry {
-            name: name.to_owned(),
-            state,
-            files: members.len() as u64,
-            bytes: members.iter().map(|member| member.size).sum(),
-            modified,
-            meta: BTreeMap::new(),
-            members,
-            why: Some(why),
-        }
-    };
+async fn describe(store: &dyn StorageBackend, group: Group, detail: Detail<'_>) -> Result<Vec<Entry>> {
+    let Group { name, manifest, claim, ranks, objects } = group;
+    let modified = manifest.or(claim).and_then(|Mark { modified }| modified);
     let mut replacing = false;
-    if group.manifest.is_some() {
-        match ManifestSeen::at(store, name).await {
-            Ok(ManifestSeen::Committed(manifest, _)) => return Ok(compare(name, &manifest, &group, modified)),
+    let mut spoilt = None;
+    if manifest.is_some() {
+        match ManifestSeen::at(store, &name).await {
+            Ok(ManifestSeen::Committed(manifest, _)) => return Ok(compare(name, *manifest, objects, modified, detail)),
             Ok(ManifestSeen::Replacing { .. }) => replacing = true,
             // Removed since it was listed.
             Ok(ManifestSeen::Absent) => {}
-            Err(error) if error.kind() == ErrorKind::Integrity => {
-                return Ok(vec![Entry::Checkpoint(without_manifest(State::Damaged, error.to_string()))]);
-            }
+            Err(error) if error.kind() == ErrorKind::Integrity => spoilt = Some(error.to_string()),
             Err(error) => return Err(error),
         }
     }
-    let entry = match Claim::read(store, name).await {
-        Ok(Some(claim)) => match unfinished_in_words(&claim, group.ranks.iter().copied()) {
-            Some(why) => without_manifest(State::Partial, why),
-            None => without_manifest(State::Damaged, "its manifest is gone".to_owned()),
+    let (state, why) = match spoilt {
+        Some(why) => (State::Damaged, why),
+        None => match Claim::read(store, &name).await {
+            Ok(Some(claim)) => match unfinished_in_words(&claim, ranks.iter().map(String::as_str)) {
+                Some(why) => (State::Partial, why),
+                None => (State::Damaged, "its manifest is gone".to_owned()),
+            },
+            Ok(None) if replacing => (State::Damaged, "its manifest is gone".to_owned()),
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::Integrity => (State::Damaged, error.to_string()),
+            Err(error) => return Err(error),
         },
-        Ok(None) if replacing => without_manifest(State::Damaged, "its manifest is gone".to_owned()),
-        Ok(None) => return Ok(Vec::new()),
-        Err(error) if error.kind() == ErrorKind::Integrity => without_manifest(State::Damaged, error.to_string()),
-        Err(error) => return Err(error),
     };
-    Ok(vec![Entry::Checkpoint(entry)])
+    let bytes = objects.iter().map(|object| object.size).sum();
+    let entry = CheckpointEntry {
+        state,
+        files: objects.len() as u64,
+        bytes,
+        bytes_there: bytes,
+        modified,
+        meta: BTreeMap::new(),
+        members: match detail.has_files_of(&name) {
+            false => Vec::new(),
+            true => objects.into_iter().map(|object| member_of(&name, &object)).collect(),
+        },
+        why: Some(why),
+        name,
+    };
+    Ok(vec![Entry::Checkpoint(Box::new(entry))])
 }
 
 /// What a claim says that is not done; `None` where all of it was. `ranks` are the paths of what ranks keep there.
@@ -267,43 +291,48 @@ fn few(numbers: &[u32]) -> String {
 }
 
 /// The manifest against the listing. Objects that it does not name are plain files.
-fn compare(name: &str, manifest: &Manifest, group: &Group<'_>, modified: Option<SystemTime>) -> Vec<Entry> {
-    let mut there: HashMap<&str, &ObjectMeta> =
-        group.objects.iter().map(|object| (path_below(name, &object.key), *object)).collect();
-    let mut members = Vec::with_capacity(manifest.files.len());
-    for file in &manifest.files {
+fn compare(
+    name: String,
+    manifest: Manifest,
+    objects: Vec<PlainFile>,
+    modified: Option<SystemTime>,
+    detail: Detail<'_>,
+) -> Vec<Entry> {
+    let (files, bytes) = (manifest.files.len() as u64, manifest.total_bytes());
+    let mut there: HashMap<&str, &PlainFile> =
+        objects.iter().map(|object| (path_below(&name, &object.key), object)).collect();
+    let has_files = detail.has_files_of(&name);
+    let (mut members, mut bytes_there) = (Vec::new(), 0);
+    let (mut missing, mut first_missing) = (0, None);
+    for file in manifest.files {
         let object = there.remove(file.path.as_str());
-        let missing = object.is_none_or(|object| object.size != file.size);
-        let (path, checksum) = (file.path.clone(), Some(file.crc64nvme));
-        members.push(Member { path, size: file.size, checksum, missing, damaged: false });
-    }
-    let missing: Vec<&Member> = members.iter().filter(|member| member.missing).collect();
-    let why = match missing.as_slice() {
-        [] => None,
-        [one] => Some(format!("'{}' is missing or has another size", one.path)),
-        [first, ..] => {
-            Some(format!("{} files are missing or have another size, first '{}'", missing.len(), first.path))
+        let is_missing = object.is_none_or(|object| object.size != file.size);
+        bytes_there += object.map_or(0, |object| object.size);
+        if is_missing {
+            missing += 1;
+            first_missing.get_or_insert_with(|| file.path.clone());
         }
-    };
-    let checkpoint = CheckpointEntry {
-        name: name.to_owned(),
-        state: if why.is_some() { State::Damaged } else { State::Complete },
-        files: members.len() as u64,
-        bytes: manifest.total_bytes(),
-        modified,
-        meta: manifest.meta.clone(),
-        members,
-        why,
-    };
-    let plain = there.into_values().cloned().map(Entry::File);
-    std::iter::once(Entry::Checkpoint(checkpoint)).chain(plain).collect()
+        if has_files {
+            let (path, checksum) = (file.path, Some(file.crc64nvme));
+            members.push(Member { path, size: file.size, checksum, missing: is_missing, damaged: false });
+        }
+    }
+    let why = first_missing.map(|first| match missing {
+        1 => format!("'{first}' is missing or has another size"),
+        _ => format!("{missing} files are missing or have another size, first '{first}'"),
+    });
+    let plain: Vec<Entry> = there.into_values().cloned().map(Entry::File).collect();
+    let state = if why.is_some() { State::Damaged } else { State::Complete };
+    let meta = manifest.meta;
+    let checkpoint = CheckpointEntry { name, state, files, bytes, bytes_there, modified, meta, members, why };
+    std::iter::once(Entry::Checkpoint(Box::new(checkpoint))).chain(plain).collect()
 }
 
 fn path_below<'a>(name: &str, key: &'a str) -> &'a str {
     key.strip_prefix(name).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key)
 }
 
-fn member_of(name: &str, object: &ObjectMeta) -> Member {
+fn member_of(name: &str, object: &PlainFile) -> Member {
     let path = path_below(name, &object.key).to_owned();
     Member { path, size: object.size, checksum: None, missing: false, damaged: false }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use futures::FutureExt;
+use futures::{FutureExt, TryStreamExt};
 
 use crate::backend::PartialFile;
 use crate::error::{ErrorKind, Result};
@@ -75,9 +75,12 @@ enum What {
 pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover>> {
     let store = &**transfer.store();
     let suffix = Claim::key("");
-    let objects = store.list(prefix).await?;
-    let names = objects.iter().filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned);
-    let work = names.map(|name| of_claim(transfer, name).boxed());
+    let mut names = Vec::new();
+    let mut pages = store.pages(prefix);
+    while let Some(page) = pages.try_next().await? {
+        names.extend(page.iter().filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned));
+    }
+    let work = names.into_iter().map(|name| of_claim(transfer, name).boxed());
     let claims = group::all(&transfer.group(), Box::new(work)).await?;
     let mut uploads = HashSet::new();
     let mut found = Vec::new();

@@ -7,6 +7,7 @@ mod commit;
 mod fence;
 mod filter;
 mod find;
+mod fold;
 mod get;
 mod group;
 mod lease;
@@ -20,12 +21,14 @@ mod remove;
 mod sample;
 mod start;
 mod surroundings;
+mod totals;
 mod verify;
 mod walk;
 
-pub use catalog::{CheckpointEntry, Entry, Member, State, latest, list};
+pub use catalog::{CheckpointEntry, Detail, Entry, Member, State, latest, list};
 pub use filter::Filter;
 pub use find::{Found, find};
+pub use fold::PlainFile;
 pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
 pub use leftovers::{Leftover, LeftoverKind, leftovers, remove_leftover};
 pub use manifest::Manifest;
@@ -33,6 +36,7 @@ pub use put::{CheckpointPut, PutCheckpoint, put};
 pub use rank::{MAX_WORLD_SIZE, Rank};
 pub use remove::{Removed, preview_removal, remove};
 pub use sample::Sample;
+pub use totals::{Total, Totals};
 pub use verify::{Extent, Verified, verify};
 
 #[cfg(test)]
@@ -55,7 +59,7 @@ mod tests {
         sendable(get(transfer, "k", manifest, path, &GetCheckpoint::default()));
         sendable(get_unverified(transfer, "k", &[], path, &GetCheckpoint::default()));
         sendable(find(&**transfer.store(), "k"));
-        sendable(list(&**transfer.store(), ""));
+        sendable(list(&**transfer.store(), "", Detail::Files));
         sendable(latest(&**transfer.store(), ""));
         sendable(remove(transfer, "k"));
         sendable(verify(transfer, &mut [], Sample::ALL));

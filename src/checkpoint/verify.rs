@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::backend::{ObjectMeta, Part};
+use crate::backend::Part;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
@@ -14,6 +14,7 @@ use crate::transfer::{Expected, GetOptions, Transfer, object_at};
 
 use super::catalog::{CheckpointEntry, Entry, State};
 use super::find::read_manifest;
+use super::fold::PlainFile;
 use super::group;
 use super::manifest::FileEntry;
 use super::sample::{Choice, Sample};
@@ -44,7 +45,7 @@ pub enum Extent {
     Nothing,
 }
 
-/// Reads `entries`, one after the other, and says in each what is damaged. Of a checkpoint the ranges that its manifest
+/// Reads `entries`, listed with [`Detail::Files`](super::Detail::Files), one after the other, and says in each what is damaged. Of a checkpoint the ranges that its manifest
 /// has checksums of, many at once, of which `sample` chooses; of plain files whole ones, in order. A range that arrives
 /// wrong is fetched again, and a plain file read again, before it counts as damaged. Holds no more in memory than a get
 /// does.
@@ -161,7 +162,7 @@ async fn verify_member(transfer: &Transfer, name: &str, chosen: Chosen<'_>) -> R
 
 // --- a plain file
 
-async fn verify_file(transfer: &Transfer, object: &ObjectMeta) -> Result<Verified> {
+async fn verify_file(transfer: &Transfer, object: &PlainFile) -> Result<Verified> {
     // A key that no command here takes; another tool's.
     if key::check(&object.key).is_err() {
         return Ok(Verified::default());

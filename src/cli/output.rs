@@ -89,6 +89,15 @@ impl Output {
         }
     }
 
+    /// What a result comes to: `line` for people, `object` for programs.
+    pub(crate) fn closing(&self, line: &str, object: &Object<'_>) {
+        match self.json {
+            true if self.quiet => {}
+            true => self.event(object),
+            false => self.note(line),
+        }
+    }
+
     /// Something a person should know.
     pub(crate) fn warning(&self, message: &str) {
         match self.json {

@@ -42,6 +42,8 @@ pub(crate) struct Progress {
     skipped: AtomicU64,
     resumed: AtomicU64,
     again: AtomicU64,
+    /// Objects of a listing that came.
+    listed: AtomicU64,
     finished: AtomicBool,
 }
 
@@ -74,6 +76,7 @@ impl Progress {
             skipped: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             again: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
             finished: AtomicBool::new(false),
         }
     }
@@ -120,10 +123,14 @@ impl Progress {
         let (files, bytes) = (&self.files, &self.bytes);
         let (done, planned) = (bytes.done.load(Relaxed), bytes.planned.load(Relaxed));
         let (files_done, files_planned) = (files.done.load(Relaxed), files.planned.load(Relaxed));
-        if files_planned == 0 {
-            return;
-        }
         let seconds = self.started.elapsed().as_secs_f64();
+        if files_planned == 0 {
+            return match (self.listed.load(Relaxed), self.mode) {
+                (0, _) => {}
+                (objects, Mode::Objects) => self.output.event(&Object::Listing { objects, seconds: millis(seconds) }),
+                (objects, _) => self.output.stderr(&listed_in_words(objects)),
+            };
+        }
         if self.mode == Mode::Objects {
             return self.output.event(&Object::Progress {
                 files_done,
@@ -148,19 +155,40 @@ impl Progress {
 
     fn bar(&self) -> &ProgressBar {
         self.bar.get_or_init(|| {
-            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(0).with_style(style);
+            let bar = ProgressBar::new(0).with_style(bar_style());
             bar.enable_steady_tick(Duration::from_millis(200));
             self.output.show(Some(bar.clone()));
             bar
         })
     }
 
+    fn listed(&self, objects: u64) {
+        self.listed.store(objects, Relaxed);
+        // Only a listing that takes its time is worth a line, and none that belongs to a transfer.
+        let waits = self.started.elapsed() > PATIENCE && self.files.planned.load(Relaxed) == 0;
+        if self.mode == Mode::Bar && waits && !self.finished.load(Relaxed) {
+            let bar = self.bar.get_or_init(|| {
+                let bar = ProgressBar::new_spinner();
+                bar.enable_steady_tick(Duration::from_millis(200));
+                self.output.show(Some(bar.clone()));
+                bar
+            });
+            bar.set_message(listed_in_words(objects));
+        }
+    }
+
     fn planned(&self, files: u64, bytes: u64) {
         let all_files = self.files.planned.fetch_add(files, Relaxed) + files;
         self.bytes.planned.fetch_add(bytes, Relaxed);
         if self.mode == Mode::Bar {
-            self.bar().inc_length(bytes);
+            let bar = self.bar();
+            if all_files == files {
+                // A listing may have come before.
+                bar.set_style(bar_style());
+                bar.set_message("");
+                bar.set_length(0);
+            }
+            bar.inc_length(bytes);
             self.show_files(self.files.done.load(Relaxed), all_files);
         }
     }
@@ -223,6 +251,14 @@ impl Progress {
     }
 }
 
+fn bar_style() -> ProgressStyle {
+    ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn listed_in_words(objects: u64) -> String {
+    format!("{objects} objects listed so far")
+}
+
 /// A first retry is told only to whom waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Many requests fail at once when a server does: without --verbose one retry in this time is told.
@@ -238,6 +274,7 @@ impl Observer for Progress {
                 self.again.fetch_add(*bytes, Relaxed);
             }
             Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
+            Event::Listed { objects } => self.listed(*objects),
             Event::Warning { message } => self.output.warning(message),
             Event::Committed { key, files, bytes } if self.mode == Mode::Objects => {
                 self.output.event(&Object::Committed { key, files: *files, bytes: *bytes });

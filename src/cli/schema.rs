@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use storage::bench::{Bottleneck, Cell, Change, Operation, Page, Recommendation, Setup, Stages};
+use storage::checkpoint::{Total, Totals};
 
 use super::exit::Failure;
 
@@ -150,6 +151,10 @@ pub(crate) enum Object<'a> {
     BenchProgress { doing: &'a str, run: u32, runs: u32, bytes_done: u64, bytes: u64, seconds: f64 },
     /// How far it is, about every second and at the end.
     Progress { files_done: u64, files: u64, bytes_done: u64, bytes: u64, seconds: f64 },
+    /// `ls`: at its end, sums by state.
+    Totals(TotalsObject),
+    /// How many objects of a listing have come, about every second.
+    Listing { objects: u64, seconds: f64 },
     /// A file is at its destination and verified.
     FileDone { key: &'a str, bytes: u64, moved: bool },
     /// What an earlier run had moved was checked and counts.
@@ -162,6 +167,30 @@ pub(crate) enum Object<'a> {
     Warning { message: &'a str },
     /// Why the command failed; its last line.
     Error(&'a Failure),
+}
+
+/// Bytes that are there, by state.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct TotalsObject {
+    complete: Sum,
+    partial: Sum,
+    damaged: Sum,
+    plain: Sum,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Sum {
+    /// Checkpoints, or plain files.
+    entries: u64,
+    bytes: u64,
+}
+
+impl From<&Totals> for TotalsObject {
+    fn from(totals: &Totals) -> Self {
+        let sum = |total: Total| Sum { entries: total.entries, bytes: total.bytes };
+        let Totals { complete, partial, damaged, plain } = *totals;
+        TotalsObject { complete: sum(complete), partial: sum(partial), damaged: sum(damaged), plain: sum(plain) }
+    }
 }
 
 /// What a name stands for.

@@ -27,11 +27,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::backend::{
-    Capabilities, Copied, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, PartialFile, StorageBackend, Stored,
-    UploadId, WriteOptions,
+    Capabilities, Copied, ObjectBody, ObjectMeta, Part, PartReceipt, PartialFile, StorageBackend, Stored, UploadId,
+    WriteOptions,
 };
 use crate::body::{PartBody, blocking};
 use crate::checksum::Crc64;
@@ -180,11 +181,8 @@ impl StorageBackend for LocalStorage {
         .await
     }
 
-    /// All of it in one page.
-    async fn list_page(&self, prefix: &str, _next: Option<&str>) -> Result<ListPage> {
-        let (root, prefix, runtime) = (self.root.clone(), prefix.to_owned(), self.runtime.clone());
-        let objects = blocking(move || listing::list(&root, &prefix, &runtime)).await?;
-        Ok(ListPage { objects, next: None })
+    fn pages<'a>(&'a self, prefix: &'a str) -> BoxStream<'a, Result<Vec<ObjectMeta>>> {
+        listing::pages(self.root.clone(), prefix.to_owned(), self.runtime.clone()).boxed()
     }
 
     async fn partial_files(&self, prefix: &str) -> Result<Vec<PartialFile>> {

@@ -161,10 +161,11 @@ mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
+    use futures::stream::BoxStream;
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::backend::{Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, Stored};
+    use crate::backend::{Capabilities, ObjectBody, ObjectMeta, Part, PartReceipt, Stored};
     use crate::config::RuntimeConfig;
     use crate::error::ErrorKind;
 
@@ -204,8 +205,8 @@ mod tests {
         async fn open(&self, _: &str, _: Option<Range<u64>>, _: Option<&str>) -> Result<ObjectBody> {
             never()
         }
-        async fn list_page(&self, _: &str, _: Option<&str>) -> Result<ListPage> {
-            never()
+        fn pages<'a>(&'a self, _: &'a str) -> BoxStream<'a, Result<Vec<ObjectMeta>>> {
+            stream::once(async { never() }).boxed()
         }
         async fn put(&self, _: &str, _: &PartBody, _: &WriteOptions) -> Result<Stored> {
             never()

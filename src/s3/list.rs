@@ -1,43 +1,114 @@
 //! ListObjectsV2, parsed here: rusoto reads a key of one space as empty, fails on control characters and does not decode.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::{Stream, stream};
 use percent_encoding::percent_decode_str;
 use rusoto_core::signature::SignedRequest;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::client::Client;
 use super::request::Outgoing;
 use super::xml::Element;
-use crate::backend::{ListPage, ObjectMeta};
+use crate::backend::ObjectMeta;
 use crate::error::{Error, ErrorKind, Result};
 
-/// One page of the objects whose keys begin with `prefix`.
-pub(super) async fn page(client: &Arc<Client>, prefix: &str, next: Option<&str>, subject: &str) -> Result<ListPage> {
+/// One page of a listing.
+struct Page {
+    objects: Vec<ObjectMeta>,
+    /// Where the next page begins; `None` on the last.
+    next: Option<String>,
+}
+
+/// The pages of the objects whose keys begin with `prefix`. The next one is on its way while one is worked on.
+pub(super) fn pages(
+    client: &Arc<Client>,
+    prefix: &str,
+    subject: String,
+) -> impl Stream<Item = Result<Vec<ObjectMeta>>> + Send + 'static {
     let base = if client.prefix.is_empty() { String::new() } else { format!("{}/", client.prefix) };
-    let path = format!("/{}", client.bucket);
-    let mut request = SignedRequest::new("GET", "s3", &client.site().rusoto_region(), &path);
-    request.add_param("list-type", "2");
-    // Without it XML could not carry every key.
-    request.add_param("encoding-type", "url");
-    request.add_param("prefix", format!("{base}{prefix}").as_str());
-    if let Some(next) = next {
-        request.add_param("continuation-token", next);
+    let listing = Listing { client: client.clone(), full_prefix: format!("{base}{prefix}"), base, subject };
+    let walk = Walk { listing: Arc::new(listing), coming: None, last: None, tokens: HashSet::new() };
+    stream::try_unfold(Some(walk), |walk| async move {
+        match walk {
+            Some(walk) => walk.turn().await.map(Some),
+            None => Ok(None),
+        }
+    })
+}
+
+struct Listing {
+    client: Arc<Client>,
+    /// What every key of this store begins with.
+    base: String,
+    full_prefix: String,
+    subject: String,
+}
+
+/// How far a listing is.
+struct Walk {
+    listing: Arc<Listing>,
+    /// The page that is on its way; none before the first.
+    coming: Option<AbortOnDropHandle<Result<Page>>>,
+    /// The last key so far.
+    last: Option<String>,
+    tokens: HashSet<String>,
+}
+
+impl Walk {
+    async fn turn(mut self) -> Result<(Vec<ObjectMeta>, Option<Self>)> {
+        let Page { objects, next } = match self.coming.take() {
+            Some(coming) => coming.await.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))??,
+            None => self.listing.page(None).await?,
+        };
+        let goes_on = match (&self.last, objects.last()) {
+            (Some(before), Some(last)) => *before < last.key,
+            _ => true,
+        };
+        if !goes_on || next.as_ref().is_some_and(|token| !self.tokens.insert(token.clone())) {
+            return Err(Error::new(ErrorKind::Other, "the server repeats pages of the listing")
+                .action("list")
+                .on(&self.listing.subject)
+                .at(self.listing.client.site().to_string()));
+        }
+        if let Some(last) = objects.last() {
+            self.last = Some(last.key.clone());
+        }
+        let Some(token) = next else { return Ok((objects, None)) };
+        let listing = self.listing.clone();
+        let coming = tokio::spawn(async move { listing.page(Some(&token)).await });
+        self.coming = Some(AbortOnDropHandle::new(coming));
+        Ok((objects, Some(self)))
     }
-    let outgoing = &Outgoing::new(request, &client.bucket, None)?;
-    let base = base.as_str();
-    client
-        .call("list", subject, || async move {
-            let answer = client.exchange(outgoing).await?;
-            let root = client.root(&answer, "ListBucketResult")?;
-            read(&root, base).ok_or_else(|| {
-                Error::new(ErrorKind::Other, "the server's listing is not as S3's must be").retryable(None)
+}
+
+impl Listing {
+    async fn page(&self, token: Option<&str>) -> Result<Page> {
+        let Listing { client, base, full_prefix, subject } = self;
+        let path = format!("/{}", client.bucket);
+        let mut request = SignedRequest::new("GET", "s3", &client.site().rusoto_region(), &path);
+        request.add_param("list-type", "2");
+        request.add_param("encoding-type", "url");
+        request.add_param("prefix", full_prefix.as_str());
+        if let Some(token) = token {
+            request.add_param("continuation-token", token);
+        }
+        let outgoing = &Outgoing::new(request, &client.bucket, None)?;
+        client
+            .call("list", subject, || async move {
+                let answer = client.exchange(outgoing).await?;
+                let root = client.root(&answer, "ListBucketResult")?;
+                read(&root, base).ok_or_else(|| {
+                    Error::new(ErrorKind::Other, "the server's listing is not as S3's must be").retryable(None)
+                })
             })
-        })
-        .await
+            .await
+    }
 }
 
 /// The page that `root` is; keys lose `base`. `None` when anything needed is missing or does not parse.
-fn read(root: &Element, base: &str) -> Option<ListPage> {
+fn read(root: &Element, base: &str) -> Option<Page> {
     let encoded = root.text_of("EncodingType").is_some_and(|kind| kind.eq_ignore_ascii_case("url"));
     let objects = root
         .children
@@ -62,7 +133,7 @@ fn read(root: &Element, base: &str) -> Option<ListPage> {
         Some("false") => None,
         _ => return None,
     };
-    Some(ListPage { objects, next })
+    Some(Page { objects, next })
 }
 
 /// What `encoding-type=url` did: a form's encoding, in which a space may be a plus.
@@ -76,7 +147,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn listing(inside: &str) -> Option<ListPage> {
+    fn listing(inside: &str) -> Option<Page> {
         let xml = format!("<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3\">{inside}</ListBucketResult>");
         read(&Element::parse(xml.as_bytes()).unwrap(), "runs/")
     }

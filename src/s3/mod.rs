@@ -51,6 +51,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 
 pub use self::config::S3Config;
 pub use self::credentials::StaticCredentials;
@@ -58,7 +60,7 @@ pub use self::endpoint::Addressing;
 
 use self::client::Client;
 use crate::backend::{
-    Capabilities, ListPage, ObjectBody, ObjectMeta, Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions,
+    Capabilities, ObjectBody, ObjectMeta, Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions,
 };
 use crate::body::PartBody;
 use crate::config::{Environment, MIB, RuntimeConfig};
@@ -136,8 +138,8 @@ impl StorageBackend for S3Storage {
         get::open(&self.client, path, range, pin).await
     }
 
-    async fn list_page(&self, prefix: &str, next: Option<&str>) -> Result<ListPage> {
-        list::page(&self.client, prefix, next, &self.uri(prefix)).await
+    fn pages<'a>(&'a self, prefix: &'a str) -> BoxStream<'a, Result<Vec<ObjectMeta>>> {
+        list::pages(&self.client, prefix, self.uri(prefix)).boxed()
     }
 
     async fn part_sizes(&self, meta: &ObjectMeta, exact: bool) -> Result<Option<Vec<u64>>> {

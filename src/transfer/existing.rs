@@ -1,7 +1,7 @@
 //! What is at a key before anything is written there.
 
-use futures::FutureExt;
 use futures::future::try_join_all;
+use futures::{FutureExt, TryStreamExt};
 
 use crate::backend::{ObjectMeta, StorageBackend};
 use crate::error::{Error, ErrorKind, Result};
@@ -53,10 +53,11 @@ async fn refuse_ancestor(store: &dyn StorageBackend, key: &str, ancestor: &str) 
 pub(crate) async fn refuse_directory(store: &dyn StorageBackend, key: &str) -> Result<()> {
     let below = format!("{key}/");
     let clash = refuse_clash(store, key);
-    let (page, ()) = futures::try_join!(store.list_page(&below, None), clash)?;
-    match page.objects.is_empty() {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::Exists, "a directory of that name is in the store")
+    let mut pages = store.pages(&below).try_filter(|page| std::future::ready(!page.is_empty()));
+    let (first, ()) = futures::try_join!(pages.try_next(), clash)?;
+    match first {
+        None => Ok(()),
+        Some(_) => Err(Error::new(ErrorKind::Exists, "a directory of that name is in the store")
             .action("put")
             .on(key)
             .hint_is("choose another key, or remove what is there first: strata-ckpt ls shows it")),

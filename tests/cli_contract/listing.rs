@@ -33,6 +33,44 @@ fn a_table_for_people() {
 }
 
 #[test]
+fn it_ends_with_how_much_lies_there() {
+    let bed = filled();
+    bed.write("checkpoints/cut/.strata/put.json", br#"{"not": "a claim"}"#);
+    bed.write("checkpoints/cut/part", &[1; 100]);
+    std::fs::remove_file(bed.path("checkpoints/epoch_9/opt/state.pt")).unwrap();
+    let said = bed.ok(["ls"]);
+    let last = said.stderr.lines().last().unwrap();
+    assert_eq!(last, "complete 5.9 KiB (2), partial 0 B, damaged 3.0 KiB (2), plain files 2.9 KiB (1)");
+    let said = bed.ok(["ls", "--json", "--no-progress"]);
+    let last: serde_json::Value = serde_json::from_str(said.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(last["type"], "totals");
+    assert_eq!(
+        last["damaged"],
+        serde_json::json!({ "entries": 2, "bytes": 3100 }),
+        "what is there, not what should be"
+    );
+    assert_eq!(last["complete"], serde_json::json!({ "entries": 2, "bytes": 6010 }));
+    assert!(bed.ok(["ls", "epoch_10"]).stderr.is_empty(), "one thing is its own sum");
+    assert!(bed.ok(["-q", "ls", "--json"]).stderr.is_empty());
+}
+
+#[test]
+fn a_long_table_is_laid_out_as_one() {
+    let bed = local();
+    for number in 0..2100 {
+        bed.write(&format!("checkpoints/file_{number}"), b"x");
+    }
+    bed.write("checkpoints/file_1999_with_a_long_name", b"x");
+    let stdout = String::from_utf8(bed.ok(["ls"]).stdout).unwrap();
+    let column = |line: &str, name: &str| line.find(name).unwrap();
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((lines.len(), lines.iter().filter(|line| line.starts_with("NAME")).count()), (2102, 1));
+    let state = column(lines[0], "STATE");
+    assert!(lines[1..].iter().all(|line| line.rfind("file") == Some(state)), "{}", lines[1]);
+    assert!(lines[2100].starts_with("file_2098 "), "sorted as a whole: {}", lines[2100]);
+}
+
+#[test]
 fn objects_for_programs() {
     let bed = filled();
     let lines = bed.ok(["ls", "--json", "--files", "epoch_9"]).json_lines();

@@ -66,7 +66,7 @@ fn a_reader_that_leaves_is_no_failure() {
     for number in 0..200 {
         bed.write(&format!("checkpoints/file_{number}"), b"x");
     }
-    for arguments in [&["ls"][..], &["ls", "--json"], &["completions", "bash"]] {
+    for arguments in [&["-q", "ls"][..], &["-q", "ls", "--json"], &["completions", "bash"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = bed.command(arguments).stdout(writer).output().unwrap();

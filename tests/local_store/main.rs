@@ -6,4 +6,5 @@ mod bed;
 mod errors;
 mod leftovers;
 mod links;
+mod listing;
 mod partials;
