@@ -92,6 +92,8 @@ pub enum Event<'a> {
         /// Objects.
         objects: u64,
     },
+    /// The store keeps old versions: what is removed is hidden, and its bytes stay. Told once for each store.
+    VersionsKept,
     /// Something a person should know that is no failure, as one line.
     Warning {
         /// The line, without a trailing period.

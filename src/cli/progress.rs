@@ -44,6 +44,7 @@ pub(crate) struct Progress {
     again: AtomicU64,
     /// Objects of a listing that came.
     listed: AtomicU64,
+    versions_kept: AtomicBool,
     finished: AtomicBool,
 }
 
@@ -77,6 +78,7 @@ impl Progress {
             resumed: AtomicU64::new(0),
             again: AtomicU64::new(0),
             listed: AtomicU64::new(0),
+            versions_kept: AtomicBool::new(false),
             finished: AtomicBool::new(false),
         }
     }
@@ -111,6 +113,11 @@ impl Progress {
         if self.mode == Mode::Objects {
             self.tell();
         }
+    }
+
+    /// Whether what was removed is only hidden, since the bucket keeps versions.
+    pub(crate) fn versions_kept(&self) -> bool {
+        self.versions_kept.load(Relaxed)
     }
 
     /// The tally with what was counted on the way. What an earlier run moved did not have to be moved now.
@@ -274,6 +281,7 @@ impl Observer for Progress {
                 self.again.fetch_add(*bytes, Relaxed);
             }
             Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
+            Event::VersionsKept => self.versions_kept.store(true, Relaxed),
             Event::Listed { objects } => self.listed(*objects),
             Event::Warning { message } => self.output.warning(message),
             Event::Committed { key, files, bytes } if self.mode == Mode::Objects => {

@@ -20,6 +20,7 @@ use super::payload::Payload;
 use super::request::Outgoing;
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 
 const ACTION: &str = "remove";
 /// Keys of one request, S3's limit: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
@@ -40,7 +41,13 @@ pub(super) async fn delete(client: &Arc<Client>, path: &str) -> Result<()> {
     let input = DeleteObjectRequest { bucket: client.bucket.clone(), key: full, ..DeleteObjectRequest::default() };
     match control.run(client, |s3| async move { s3.delete_object(input).await }).await {
         Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-        outcome => outcome.map(|_| ()),
+        outcome => {
+            let (removed, _) = outcome?;
+            if removed.delete_marker == Some(true) && client.learnt.keeps_versions() {
+                client.runtime.observer.event(&Event::VersionsKept);
+            }
+            Ok(())
+        }
     }
 }
 

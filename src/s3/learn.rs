@@ -27,6 +27,7 @@ pub(super) struct Learnt {
     has_moved: AtomicBool,
     has_answered: AtomicBool,
     deletes_singly: AtomicBool,
+    keeps_versions: AtomicBool,
     pub(super) sums: Sums,
 }
 
@@ -89,6 +90,11 @@ impl Learnt {
 
     pub(super) fn deletes_singly(&self) -> bool {
         self.deletes_singly.load(Ordering::Relaxed)
+    }
+
+    /// The bucket keeps what is removed as an old version; true the first time.
+    pub(super) fn keeps_versions(&self) -> bool {
+        !self.keeps_versions.swap(true, Ordering::Relaxed)
     }
 
     /// Something at the endpoint speaks HTTP.

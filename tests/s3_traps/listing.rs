@@ -1,6 +1,9 @@
 //! ListObjectsV2, parsed by `list`: rusoto reads a key of one space as empty, fails on control characters, does not
 //! decode, and spins on XML that is cut.
 
+use std::time::Duration;
+
+use futures::TryStreamExt;
 use storage::{ErrorKind, StorageBackend};
 
 use crate::support::faulty::{Action, Faulty, Operation, Response, Rule};
@@ -95,5 +98,27 @@ fn pages_are_followed_to_the_end_and_never_round_and_round() {
         let server = Faulty::start([Rule::always(Operation::List, Action::Answer(Response::xml(200, page)))]);
         let error = storage(&server).await.list("").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+    });
+}
+
+#[test]
+fn the_next_page_is_fetched_while_one_is_worked_on() {
+    bounded(async {
+        let server = Faulty::start([]);
+        for number in 0..2_500 {
+            server.put_object(&format!("{number:04}"), b"");
+        }
+        let store = storage(&server).await;
+        let mut pages = store.pages("");
+        for asked in 2..=3 {
+            assert_eq!(pages.try_next().await.unwrap().map(|page| page.len()), Some(1000));
+            // Nobody asks for a page meanwhile.
+            while server.requests(Operation::List).len() < asked {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        assert_eq!(pages.try_next().await.unwrap().map(|page| page.len()), Some(500));
+        assert!(pages.try_next().await.unwrap().is_none());
+        assert_eq!(server.requests(Operation::List).len(), 3);
     });
 }

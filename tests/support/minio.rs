@@ -127,6 +127,15 @@ impl Minio {
         Bucket::create_locked(self, random_name("locked"))
     }
 
+    /// A new, empty bucket that keeps old versions.
+    pub fn versioned_bucket(&'static self) -> Bucket {
+        let bucket = self.bucket_named(&random_name("versioned"));
+        let versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let kept = bucket.as_root("PUT", "?versioning=", versioning);
+        assert_eq!(kept.status, 200, "{kept:?}");
+        bucket
+    }
+
     /// A new, empty bucket of this name.
     pub fn bucket_named(&'static self, name: &str) -> Bucket {
         Bucket::create(self, name.to_owned())
