@@ -71,9 +71,15 @@ impl Aside<'_> {
     }
 }
 
+/// The code of errors about answers that nobody refused: they are not understood, and that is another matter.
+pub(super) const NOT_UNDERSTOOD: &str = "NotUnderstood";
+
 /// Whether a refusal says that the server knows no such thing, or not in this form. Each server says so in its own way;
 /// Amazon's own S3 knows all that is asked here.
 pub(super) fn is_unknown(client: &Client, error: &Error) -> bool {
     let is_of_the_call = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Other);
-    is_of_the_call && !error.is_retryable() && error.code() != Some("NoSuchBucket") && !client.site().is_amazon()
+    is_of_the_call
+        && !error.is_retryable()
+        && !matches!(error.code(), Some("NoSuchBucket" | NOT_UNDERSTOOD))
+        && !client.site().is_amazon()
 }

@@ -142,8 +142,7 @@ impl Run<'_, '_> {
             }
             Err(error) if bucket::lacks_right(&error) => {
                 let step = Step::denied(Topic::Bucket, "s3:CreateBucket and s3:PutBucketOwnershipControls");
-                let detail =
-                    format!("it does not exist, and may not be created: {} is missing", step.right.unwrap_or_default());
+                let detail = format!("it does not exist, and to create it takes {}", step.right.unwrap_or_default());
                 self.tell(Step { detail, ..step })?;
                 return Ok(false);
             }

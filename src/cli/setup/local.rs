@@ -16,6 +16,8 @@ use super::line::Line;
 pub(super) fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     let Some(directory) = context.local_directory(&Location::parse("")?)? else { return Ok(()) };
     let print = |step, state, detail: &str| Line::new(step, state, detail).print(context);
+    // A slash at the end would hide a file.
+    let directory: PathBuf = directory.components().collect();
     let shown = directory.display().to_string();
     let is_there = directory.is_dir();
     let only_look = args.dry_run || args.check;

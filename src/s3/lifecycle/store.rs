@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::answer::header;
-use super::super::aside::Aside;
+use super::super::aside::{Aside, NOT_UNDERSTOOD};
 use super::super::client::Client;
 use super::document::Document;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +31,7 @@ pub(super) async fn read(client: &Arc<Client>) -> Result<Held> {
     };
     let Some(document) = Document::parse(&answer.body) else {
         return Err(Error::new(ErrorKind::Other, "the server's lifecycle is not as S3's must be, so it is left alone")
+            .code_is(NOT_UNDERSTOOD)
             .action(asked.action)
             .on(client.bucket.as_str())
             .at(client.site().to_string()));
