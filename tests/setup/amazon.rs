@@ -104,7 +104,7 @@ fn what_is_not_asked_for_any_more_is_taken_away() {
     let scene = scene("us-east-1", "");
     let all = [
         "--transition-after-epochs=60",
-        "--expire-after-epochs=400",
+        "--expire-after-epochs=200",
         "--epoch-duration=12h",
         "--noncurrent-days=9",
         "--storage-class=GLACIER_IR",

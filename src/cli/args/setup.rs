@@ -116,5 +116,5 @@ pub(crate) struct SetupArgs {
 fn parse_count(text: &str) -> Result<NonZeroU32, String> {
     // S3's numbers of days have 31 bits.
     let fits = |count: &NonZeroU32| i32::try_from(count.get()).is_ok();
-    text.parse().ok().filter(fits).ok_or_else(|| format!("'{text}' is not a whole number from 1 on"))
+    text.parse().ok().filter(fits).ok_or_else(|| format!("'{text}' is not a whole number from 1 to {}", i32::MAX))
 }

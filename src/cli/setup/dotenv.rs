@@ -132,7 +132,11 @@ fn save(path: &Path, text: &str, force: bool) -> Result<()> {
     let shown = path.display();
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(&shown.to_string()),
-        _ => Error::new(ErrorKind::LocalIo, Error::local(format!("write '{shown}'"), error).to_string()),
+        std::io::ErrorKind::NotFound => {
+            let why = format!("cannot write '{shown}': its directory does not exist");
+            Error::new(ErrorKind::LocalIo, why).hint_is("make the directory, or name another file with --env-file")
+        }
+        _ => Error::local(format!("write '{shown}'"), error),
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Mode 0600.

@@ -11,10 +11,12 @@ use crate::error::{Error, Result};
 /// S3's bound for the id of a rule in characters:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html>.
 const LONGEST_ID: usize = 255;
-/// Classes that are cheaper to keep and as quick to read, and the days that an object has to be old before it may go
-/// there: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html>.
-const CLASSES: [(&str, u32); 4] =
-    [("STANDARD_IA", 30), ("ONEZONE_IA", 30), ("INTELLIGENT_TIERING", 1), ("GLACIER_IR", 1)];
+/// Classes that are cheaper to keep and as quick to read, the days that an object has to be old before it may go there,
+/// and those that it is paid for there at the least:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html>,
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>.
+const CLASSES: [(&str, u32, u32); 4] =
+    [("STANDARD_IA", 30, 30), ("ONEZONE_IA", 30, 30), ("INTELLIGENT_TIERING", 1, 0), ("GLACIER_IR", 1, 90)];
 /// Classes from which an object has to be restored, for hours, before anybody can read it.
 const UNREADABLE: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
@@ -53,8 +55,8 @@ impl Lifecycle {
             return Err(Error::invalid(format!("what is in {class} cannot be read without restoring it first"))
                 .hint_is("use STANDARD_IA or GLACIER_IR: a checkpoint there is read at once"));
         }
-        match CLASSES.iter().find(|(name, _)| name == class) {
-            Some((_, least)) if days < least => {
+        match CLASSES.iter().find(|(name, ..)| name == class) {
+            Some((_, least, _)) if days < least => {
                 return Err(Error::invalid(format!(
                     "S3 moves objects to {class} after {least} days at the earliest, not after {days}"
                 )));
@@ -80,9 +82,16 @@ impl Lifecycle {
         *self == Lifecycle::default()
     }
 
+    /// The days that are paid for after a move, where objects are deleted before they are over.
+    pub(in super::super) fn days_paid_in_vain(&self) -> Option<u32> {
+        let (transition, expire) = (self.transition.as_ref()?, self.expire_days?);
+        let (.., paid) = CLASSES.iter().find(|(name, ..)| *name == transition.class)?;
+        (expire - transition.days.min(expire) < *paid).then_some(*paid)
+    }
+
     /// Without anything that MinIO is known not to hold: a rule that aborts, and classes that only Amazon has.
     pub(in super::super) fn as_minio_holds_it(&self) -> Lifecycle {
-        let is_own = |transition: &Transition| CLASSES.iter().all(|(name, _)| *name != transition.class);
+        let is_own = |transition: &Transition| CLASSES.iter().all(|(name, ..)| *name != transition.class);
         Lifecycle { abort_days: None, transition: self.transition.clone().filter(is_own), ..self.clone() }
     }
 

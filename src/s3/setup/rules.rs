@@ -118,7 +118,11 @@ impl Lines<'_, '_, '_> {
         let without = |Transition { class, .. }: &Transition| {
             format!("this server has no {class}: old checkpoints stay where they are, at the same cost")
         };
-        self.line(Topic::Transition, |lifecycle| lifecycle.transition.clone(), words, without)
+        let step = self.line(Topic::Transition, |lifecycle| lifecycle.transition.clone(), words, without)?;
+        let paid = self.applied.held.days_paid_in_vain().map(|days| {
+            format!("what is moved is paid for at least {days} days, also where it is deleted earlier: delete later, or do not move")
+        });
+        Some(Step { hint: step.hint.or(paid), ..step })
     }
 
     fn expiration(&self) -> Option<Step> {
