@@ -8,17 +8,17 @@
 # Which bucket, where, and who you are comes from the environment, from .env in this directory, and from the AWS
 # configuration files, as for every strata-ckpt command. What follows on the command line goes to `strata-ckpt setup`.
 
-# --- Settings: change them here, or set them in the environment; empty means none ---------------------------------
+# --- Settings: change them here, or set them in the environment ---------------------------------------------------
 
 # How long one training epoch takes: 45m, 6h, 2d.
 : "${EPOCH_DURATION=6h}"
 # Checkpoints move to infrequent access so many epochs after they were written. 120 epochs of 6h are 30 days, the least
-# that S3 allows.
+# that S3 allows. Empty: never.
 : "${TRANSITION_AFTER_EPOCHS=120}"
 # Checkpoints are deleted so many epochs after they were written; the newest as well, when training pauses that long.
 # Empty: never. `strata-ckpt rm --keep-last N` deletes by count instead.
 : "${EXPIRE_AFTER_EPOCHS=}"
-# Unfinished uploads are aborted after so many days. A put that was interrupted longer ago starts over.
+# Unfinished uploads are aborted after so many days. A put that was interrupted longer ago starts over. Empty: 7.
 : "${ABORT_DAYS=7}"
 # Where checkpoints move: STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR. Empty: STANDARD_IA.
 : "${STORAGE_CLASS=}"

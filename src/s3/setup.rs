@@ -14,8 +14,10 @@
 //! ```
 
 mod access;
+mod place;
 mod rules;
 mod step;
+mod versions;
 
 pub use self::step::{State, Step, Topic};
 pub use super::lifecycle::{Lifecycle, Transition, days_of, epochs_of};
@@ -24,9 +26,8 @@ pub use super::policy::iam_policy;
 use std::sync::Arc;
 
 use super::S3Storage;
-use super::bucket::{self, Look, Made};
+use super::bucket;
 use super::client::Client;
-use super::versioning::{self, Versioning};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a bucket should be like.
@@ -105,103 +106,5 @@ impl Run<'_, '_> {
     /// Done now, or what would be done.
     fn did(&self) -> State {
         if self.plan.dry_run { State::WouldDo } else { State::Done }
-    }
-
-    async fn bucket(&mut self) -> Result<bool> {
-        let client = self.client;
-        match bucket::look(client).await {
-            Ok(Look::There { region }) => {
-                let used = client.site().region.clone();
-                let detail = match &region {
-                    Some(region) if *region != used => format!("in {region}; AWS_REGION says {used}"),
-                    _ => format!("in {used}"),
-                };
-                let hint = region.filter(|region| *region != used).map(|region| format!("set AWS_REGION={region}"));
-                self.tell(Step { hint, ..Step::new(Topic::Bucket, State::Found, detail) })?;
-                return Ok(true);
-            }
-            Ok(Look::Missing) => self.is_new = true,
-            Err(error) if bucket::lacks_right(&error) => {
-                let detail =
-                    "it exists, but access is denied: it belongs to somebody else, or s3:ListBucket is missing";
-                self.tell(Step { detail: detail.to_owned(), ..Step::denied(Topic::Bucket, "s3:ListBucket") })?;
-                return Ok(true);
-            }
-            Err(error) => return Err(error),
-        }
-        let region = client.site().region.clone();
-        if self.plan.dry_run {
-            self.tell(Step::new(Topic::Bucket, State::WouldDo, format!("created in {region}")))?;
-            return Ok(false);
-        }
-        match bucket::create(client).await {
-            Ok(Made::AsAsked) => self.tell(Step::new(Topic::Bucket, State::Done, format!("created in {region}")))?,
-            Ok(Made::Plain) => {
-                let detail = "created where the server puts it: it takes no region, or no ownership".to_owned();
-                self.tell(Step::new(Topic::Bucket, State::Done, detail))?;
-            }
-            Err(error) if bucket::lacks_right(&error) => {
-                let step = Step::denied(Topic::Bucket, "s3:CreateBucket and s3:PutBucketOwnershipControls");
-                let detail = format!("it does not exist, and to create it takes {}", step.right.unwrap_or_default());
-                self.tell(Step { detail, ..step })?;
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(true)
-    }
-
-    async fn versioning(&mut self) -> Result<Versioning> {
-        let (client, topic) = (self.client, Topic::Versioning);
-        let found = match (self.is_new && self.plan.dry_run, versioning::look(client)) {
-            (true, _) => Versioning::Off,
-            (false, looking) => match looking.await {
-                Ok(found) => found,
-                Err(error) => {
-                    self.fail(topic, "s3:GetBucketVersioning", error)?;
-                    return Ok(Versioning::Unknown);
-                }
-            },
-        };
-        let consequence = "rm then hides: what is removed or replaced is kept, and paid for, as an old version";
-        let cleaning = match self.plan.lifecycle.noncurrent_days {
-            Some(_) => None,
-            None => {
-                Some("--noncurrent-days N deletes old versions N days after they were replaced or removed".to_owned())
-            }
-        };
-        match (found, self.plan.versioning) {
-            (Versioning::Unknown, true) => {
-                let detail = "this server keeps no versions: what is removed or replaced is gone".to_owned();
-                self.tell(Step::new(topic, State::CannotHold, detail))?;
-            }
-            (Versioning::Unknown, false) => {
-                self.tell(Step::new(topic, State::Found, "off: this server keeps no versions".to_owned()))?;
-            }
-            (Versioning::On, _) => {
-                self.tell(Step { hint: cleaning, ..Step::new(topic, State::Found, format!("on; {consequence}")) })?;
-            }
-            (_, true) => {
-                if !self.plan.dry_run
-                    && let Err(error) = versioning::enable(client).await
-                {
-                    self.fail(topic, "s3:PutBucketVersioning", error)?;
-                    return Ok(found);
-                }
-                self.tell(Step {
-                    hint: cleaning,
-                    ..Step::new(topic, self.did(), format!("turned on; {consequence}"))
-                })?;
-                return Ok(Versioning::On);
-            }
-            (Versioning::Suspended, false) => {
-                let detail = "suspended: old versions from before are still kept".to_owned();
-                self.tell(Step { hint: cleaning, ..Step::new(topic, State::Found, detail) })?;
-            }
-            (Versioning::Off, false) => {
-                self.tell(Step::new(topic, State::Found, "off: what is removed is gone".to_owned()))?;
-            }
-        }
-        Ok(found)
     }
 }

@@ -85,8 +85,17 @@ fn a_server_that_widens_our_rule_is_found_out() {
         request.body = text.replace("<Prefix>runs/</Prefix>", "<Prefix></Prefix>").into_bytes();
     });
     let (server, bed) = scene([Rule::always(Operation::WriteLifecycle, widen)]);
+    server.set_lifecycle(&lifecycle(THEIRS));
     let said = setup(&bed, &["--prefix", "runs", "--expire-after-epochs", "9", "--epoch-duration", "1d"]);
     insta::assert_snapshot!("scripted_widened", told(&said, &[(&server.endpoint(), "ENDPOINT")]));
+    assert_eq!(server.lifecycle(), Some(lifecycle(THEIRS)), "it does not stay");
+}
+
+#[test]
+fn a_policy_that_allows_a_listing_and_no_head_is_enough_to_see_the_bucket() {
+    let (_server, bed) = scene([Rule::always(Operation::HeadBucket, Action::refuse(403, "AccessDenied"))]);
+    let said = setup(&bed, &["--json"]);
+    assert_eq!((said.code, state(&said, "bucket").as_str()), (Some(0), "found"), "{said:?}");
 }
 
 #[test]

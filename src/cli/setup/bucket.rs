@@ -1,6 +1,6 @@
 //! `setup` of a bucket, step by step, and its policy.
 
-use storage::s3::setup::{self, Outcome, Plan, State, Step, Topic};
+use storage::s3::setup::{self, Outcome, Plan, State, Step};
 use storage::{S3Config, StorageBackend};
 
 use super::super::args::{AddressingStyle, SetupArgs};
@@ -67,9 +67,8 @@ pub(super) async fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<(
 
 fn print(context: &Context, args: &SetupArgs, step: &Step) -> storage::Result<()> {
     let Step { topic, state, detail, before, right, hint, .. } = step;
-    let detail = match (topic, lifecycle::in_epochs(args, *topic)) {
-        (Topic::Bucket, _) => format!("{}: {detail}", context.common.bucket.as_deref().unwrap_or_default()),
-        (_, Some(epochs)) if *state != State::CannotHold => format!("{detail} ({epochs})"),
+    let detail = match lifecycle::in_epochs(args, *topic) {
+        Some(epochs) if *state != State::CannotHold => format!("{detail} ({epochs})"),
         _ => detail.clone(),
     };
     let (step, state) = (topic.as_str(), state.as_str());

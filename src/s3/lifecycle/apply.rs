@@ -60,7 +60,7 @@ pub(crate) async fn apply(
         Err(error) => return Err((Stage::Read, error)),
     };
     for round in 0..ROUNDS {
-        let ours = ours(&held, &id, prefix);
+        let ours = ours_of(&held, &id, prefix);
         if round == 0 {
             before = ours.clone().flatten();
         }
@@ -87,10 +87,10 @@ pub(crate) async fn apply(
         changed = true;
         held = read_back(client, &id, prefix, &goal, &others).await.map_err(|error| (Stage::Read, error))?;
         if held.document.others(&id) == others {
-            let kept = self::ours(&held, &id, prefix);
-            return compare(client, kept, &goal)
-                .map(|kept| Applied { held: kept, changed, before, others: others.len(), meanwhile, refusal })
-                .map_err(|error| (Stage::Write, error));
+            return match kept(ours_of(&held, &id, prefix), &goal, client.site().is_amazon()) {
+                Some(held) => Ok(Applied { held, changed, before, others: others.len(), meanwhile, refusal }),
+                None => Err((Stage::Write, taken_back(client, &held, &id).await)),
+            };
         }
         meanwhile = true;
     }
@@ -102,7 +102,7 @@ pub(crate) async fn apply(
 }
 
 /// Our rule as the server has it: none, one that does something else than ours do, or what it does.
-fn ours(held: &Held, id: &str, prefix: &str) -> Option<Option<Lifecycle>> {
+fn ours_of(held: &Held, id: &str, prefix: &str) -> Option<Option<Lifecycle>> {
     match held.document.ours(id).as_slice() {
         [] => None,
         [one] => Some(Lifecycle::of(&one.element, prefix)),
@@ -146,7 +146,7 @@ async fn read_back(client: &Arc<Client>, id: &str, prefix: &str, goal: &Lifecycl
         return Ok(held);
     }
     for delay in PATIENCE {
-        let is_there = match ours(&held, id, prefix) {
+        let is_there = match ours_of(&held, id, prefix) {
             None => goal.is_empty(),
             Some(ours) => ours.as_ref() == Some(goal),
         };
@@ -163,19 +163,56 @@ async fn read_back(client: &Arc<Client>, id: &str, prefix: &str, goal: &Lifecycl
     Ok(held)
 }
 
-/// What there is of ours after it was written. Servers may leave out what they cannot hold, and nothing else.
-fn compare(client: &Client, kept: Option<Option<Lifecycle>>, goal: &Lifecycle) -> Result<Lifecycle> {
-    let kept = match kept {
-        None => Some(Lifecycle::default()),
-        Some(kept) => kept,
+/// What of `goal` is kept, where `ours` is read back after it was written. Servers may leave out what they cannot hold, and
+/// nothing else; Amazon's own leaves nothing out.
+fn kept(ours: Option<Option<Lifecycle>>, goal: &Lifecycle, amazon: bool) -> Option<Lifecycle> {
+    // A rule that does nothing at all is none.
+    let kept = ours.unwrap_or_else(|| Some(Lifecycle::default()))?;
+    (kept == *goal || (!amazon && goal.remainders().contains(&kept))).then_some(kept)
+}
+
+/// A rule that is not what was written may delete what it must not, so it goes again.
+async fn taken_back(client: &Arc<Client>, held: &Held, id: &str) -> Error {
+    let hint = match held.write(client, id, None).await {
+        Ok(()) => "our rule was taken out again: it might have done more than it should",
+        Err(_) => "look at it with the server's own tools: our rule is in there, and may do more than it should",
     };
-    match kept {
-        Some(kept) if kept == *goal => Ok(kept),
-        Some(kept) if !client.site().is_amazon() && goal.remainders().contains(&kept) => Ok(kept),
-        _ => Err(Error::new(ErrorKind::Other, "the server holds another lifecycle than the one that it took")
-            .action("write the lifecycle of the bucket")
-            .on(client.bucket.as_str())
-            .at(client.site().to_string())
-            .hint_is("look at it with the server's own tools: its rules may do more than they should")),
+    Error::new(ErrorKind::Other, "the server holds another lifecycle than the one that it took")
+        .action("write the lifecycle of the bucket")
+        .on(client.bucket.as_str())
+        .at(client.site().to_string())
+        .hint_is(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Transition;
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_may_be_kept_and_amazon_keeps_all_of_it() {
+        let goal = Lifecycle {
+            abort_days: Some(7),
+            transition: Some(Transition { days: 30, class: "STANDARD_IA".to_owned() }),
+            expire_days: Some(90),
+            noncurrent_days: None,
+        };
+        let less = Lifecycle { abort_days: None, ..goal.clone() };
+        let sooner = Lifecycle { expire_days: Some(9), ..goal.clone() };
+        let more = Lifecycle { noncurrent_days: Some(1), ..goal.clone() };
+        let nothing = Lifecycle::default();
+        for (ours, amazon, others) in [
+            (Some(Some(&goal)), Some(&goal), Some(&goal)),
+            (Some(Some(&less)), None, Some(&less)),
+            (None, None, Some(&nothing)),
+            (Some(Some(&sooner)), None, None),
+            (Some(Some(&more)), None, None),
+            (Some(None), None, None),
+        ] {
+            let ours = || ours.map(|ours| ours.cloned());
+            assert_eq!(kept(ours(), &goal, true).as_ref(), amazon, "{ours:?}", ours = ours());
+            assert_eq!(kept(ours(), &goal, false).as_ref(), others, "{ours:?}", ours = ours());
+        }
+        assert_eq!(kept(None, &nothing, true), Some(nothing));
     }
 }
