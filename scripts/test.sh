@@ -3,8 +3,8 @@
 #   ./scripts/test.sh                  everything
 #   ./scripts/test.sh --test s3_traps  one test binary
 #
-# MinIO and s5cmd are taken from STRATA_TEST_MINIO and STRATA_TEST_S5CMD, else from PATH, else kept in
-# ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace from STRATA_TEST_STRACE, else from PATH, else from the system's packages.
+# MinIO, s5cmd and moto are taken from STRATA_TEST_MINIO, STRATA_TEST_S5CMD and STRATA_TEST_MOTO, else from PATH, else kept
+# in ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace from STRATA_TEST_STRACE, else from PATH, else from the system's packages.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/setup.sh
@@ -14,8 +14,9 @@ need_rust "$root"
 need_build_packages
 STRATA_TEST_MINIO=$(find_minio)
 STRATA_TEST_S5CMD=$(find_s5cmd)
+STRATA_TEST_MOTO=$(find_moto)
 STRATA_TEST_STRACE=$(find_strace)
-export STRATA_TEST_MINIO STRATA_TEST_S5CMD STRATA_TEST_STRACE
+export STRATA_TEST_MINIO STRATA_TEST_S5CMD STRATA_TEST_MOTO STRATA_TEST_STRACE
 
 cd "$root"
 exec cargo test --locked "$@"

@@ -225,6 +225,49 @@ fn bench() {
 }
 
 #[test]
+fn setup() {
+    let bed = local();
+    bed.write(".env", b"");
+    let s3 = [("STORAGE_BACKEND", "s3"), ("CHECKPOINT_BUCKET", "my-ckpts"), ("S3_ENDPOINT", "http://127.0.0.1:1")];
+    let amazon = &s3[..2];
+    let mut transcript = Transcript::new(&bed);
+    for arguments in [
+        &["--transition-after-epochs", "30"][..],
+        &["--expire-after-epochs", "30"],
+        &["--transition-after-epochs", "119", "--epoch-duration", "5h"],
+        &["--transition-after-epochs", "120", "--epoch-duration", "6h", "--expire-after-epochs", "120"],
+        &["--transition-after-epochs", "4000000000", "--epoch-duration", "6h"],
+        &["--transition-after-epochs", "2000000000", "--epoch-duration", "2d"],
+        &["--transition-after-epochs", "0", "--epoch-duration", "6h"],
+        &["--transition-after-epochs", "40", "--epoch-duration", "1d", "--storage-class", "GLACIER"],
+        &["--transition-after-epochs", "40", "--epoch-duration", "1d", "--storage-class", "COLD"],
+        &["--storage-class", "STANDARD_IA"],
+        &["--epoch-duration", "0s"],
+        &["--abort-days", "0"],
+        &["--abort-days", "-1"],
+        &["--noncurrent-days", "soon"],
+        &["--iam-policy", "--kms-key", "alias/ckpts"],
+        &["--kms-key", "k"],
+        &["--iam-policy", "--env"],
+        &["--check", "--abort-days", "3"],
+        &["--force"],
+        &["--prefix", "../up", "--iam-policy"],
+    ] {
+        transcript.of(amazon, &[&["setup"], arguments].concat());
+    }
+    transcript.of(&[("STRATA_EPOCH_DURATION", "often")], &["setup", "--backend", "s3"]);
+    transcript.of(&[("STORAGE_BACKEND", "s3")], &["setup"]);
+    transcript.of(&[], &["setup", "--iam-policy"]);
+    transcript.of(&[], &["setup", "--expire-after-epochs", "3"]);
+    transcript.of(&[], &["setup", "--env"]);
+    transcript.of(&[], &["setup", "--env", "--env-file", "no/such/directory/.env"]);
+    transcript.of(&[("AWS_ACCESS_KEY_ID", "AKID")], &["setup", "--env", "--force"]);
+    transcript.of(&[], &["setup", "--check"]);
+    transcript.of(&s3, &["setup", "epoch_1"]);
+    transcript.check("setup");
+}
+
+#[test]
 fn stores() {
     let bed = local();
     bed.write("broken.env", b"AWS_SECRET_ACCESS_KEY=abc def ghi\n");

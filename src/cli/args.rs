@@ -8,18 +8,18 @@ mod list;
 mod ls;
 mod put;
 mod rm;
+mod setup;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use bench::{BenchArgs, Op};
-#[cfg(feature = "s3")]
-pub(crate) use common::AddressingStyle;
-pub(crate) use common::{Backend, Colour, Common, STORE_FLAGS};
+pub(crate) use common::{AddressingStyle, Backend, Colour, Common, STORE_FLAGS};
 pub(crate) use completions::{CompletionsArgs, Format};
 pub(crate) use get::GetArgs;
 pub(crate) use ls::LsArgs;
 pub(crate) use put::PutArgs;
 pub(crate) use rm::RmArgs;
+pub(crate) use setup::SetupArgs;
 
 const ABOUT: &str = "Move training checkpoints between this machine and a store: a local directory, Amazon S3, MinIO";
 
@@ -62,6 +62,7 @@ pub(crate) enum Action {
     Ls(LsArgs),
     Rm(RmArgs),
     Bench(Box<BenchArgs>),
+    Setup(Box<SetupArgs>),
     Completions(CompletionsArgs),
 }
 

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use storage::checkpoint::Filter;
 use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
+#[cfg(feature = "s3")]
+use storage::{S3Config, S3Storage};
 
 use super::args::{Backend, Common};
 use super::location::{Location, Place};
@@ -51,10 +53,7 @@ impl Context {
                         Arc::new(LocalStorage::with_config(directory, runtime))
                     }
                     (Backend::S3, Some(bucket)) => self.s3(bucket, prefix, runtime).await?,
-                    (Backend::S3, None) => {
-                        return Err(Error::invalid("the backend is s3, but no bucket is named")
-                            .hint_is("set CHECKPOINT_BUCKET, or use --bucket NAME or a full s3://bucket/key"));
-                    }
+                    (Backend::S3, None) => return Err(no_bucket()),
                 }
             }
         })
@@ -87,8 +86,14 @@ impl Context {
 
     #[cfg(feature = "s3")]
     async fn s3(&self, bucket: &str, prefix: &str, runtime: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
+        Ok(Arc::new(self.bucket_storage(self.s3_config(bucket, prefix)?, runtime).await?))
+    }
+
+    /// How a bucket is reached.
+    #[cfg(feature = "s3")]
+    fn s3_config(&self, bucket: &str, prefix: &str) -> Result<S3Config> {
         use super::args::AddressingStyle;
-        use storage::{Addressing, S3Config, S3Storage};
+        use storage::Addressing;
         let mut config = S3Config::from_environment(bucket, &self.environment)?;
         let Common { region, endpoint_url, profile, .. } = self.common.clone();
         config.prefix = prefix.to_owned();
@@ -103,7 +108,22 @@ impl Context {
             AddressingStyle::Path => Addressing::Path,
             AddressingStyle::Virtual => Addressing::Virtual,
         };
-        Ok(Arc::new(S3Storage::with_config(config, runtime).await?))
+        Ok(config)
+    }
+
+    /// How the bucket is reached that flags and environment name.
+    #[cfg(feature = "s3")]
+    pub(crate) fn bucket_config(&self) -> Result<S3Config> {
+        match &self.common.bucket {
+            Some(bucket) => self.s3_config(bucket, self.prefix()?),
+            None => Err(no_bucket()),
+        }
+    }
+
+    /// The bucket itself, with all that only a bucket can do.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn bucket_storage(&self, config: S3Config, runtime: RuntimeConfig) -> Result<S3Storage> {
+        S3Storage::with_config(config, runtime).await
     }
 
     #[cfg(not(feature = "s3"))]
@@ -111,6 +131,11 @@ impl Context {
         Err(Error::invalid("this strata-ckpt was built without S3")
             .hint_is("build it with the feature s3, which is on by default"))
     }
+}
+
+fn no_bucket() -> Error {
+    Error::invalid("the backend is s3, but no bucket is named")
+        .hint_is("set CHECKPOINT_BUCKET, or use --bucket NAME or a full s3://bucket/key")
 }
 
 /// `--include` and `--exclude`.

@@ -70,6 +70,9 @@ impl Failure {
                 hint: None,
             };
         }
+        if let Some(unfinished) = error.downcast_ref::<Unfinished>() {
+            return unfinished.failure();
+        }
         if let Some(slower) = error.downcast_ref::<Slower>() {
             let hint = "a second run tells chance from change; --tolerance allows more, --json keeps a new baseline";
             let (message, hint) = (slower.to_string(), Some(hint.to_owned()));
@@ -102,6 +105,39 @@ impl fmt::Display for Several {
 }
 
 impl std::error::Error for Several {}
+
+/// Some steps of `setup` could not be done; each was told of already.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) codes: Vec<u8>,
+    /// How many of how many steps.
+    pub(crate) steps: usize,
+    pub(crate) of: usize,
+    /// Those that are missing; empty where none is.
+    pub(crate) rights: String,
+    /// What somebody who has them has to run.
+    pub(crate) command: Option<String>,
+}
+
+impl Unfinished {
+    fn failure(&self) -> Failure {
+        let (code, message) = (of_several(&self.codes), self.to_string());
+        let hint = self.command.as_ref().map(|command| format!("an administrator has to run: {command}"));
+        let denied = of_kind(ErrorKind::Denied);
+        let kind = if code == denied.0 { denied.1 } else { "several" };
+        Failure { code, kind, message, hint }
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unfinished { steps, of, rights, .. } = self;
+        write!(f, "{steps} of {of} steps could not be done")?;
+        if rights.is_empty() { Ok(()) } else { write!(f, ": missing {rights}") }
+    }
+}
+
+impl std::error::Error for Unfinished {}
 
 /// `bench` compared with its baseline.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ mod put;
 mod quote;
 mod rm;
 mod schema;
+mod setup;
 mod signals;
 mod source;
 mod units;
@@ -152,6 +153,7 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
             Action::Ls(args) => ls::run(context, args).await,
             Action::Rm(args) => rm::run(context, args).await,
             Action::Bench(args) => bench::run(context, *args).await,
+            Action::Setup(args) => setup::run(context, &args).await,
             Action::Completions(args) => completions::run(&context.output, &args),
         }
     };

@@ -15,6 +15,8 @@ use super::schema::Object;
 
 /// Colours of what needs attention.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Colour of what is well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 /// Colour of what may need attention.
 pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
 const HINT: Style = AnsiColor::Cyan.on_default();
@@ -96,6 +98,11 @@ impl Output {
             true => self.event(object),
             false => self.note(line),
         }
+    }
+
+    /// What to do about something that was told.
+    pub(crate) fn hint(&self, message: &str) {
+        self.note(&format!("{HINT}hint:{HINT:#} {message}"));
     }
 
     /// Something a person should know.

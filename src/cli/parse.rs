@@ -66,7 +66,7 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
     let plain = Arguments::from_arg_matches(&plain).map_err(|error| refuse(Why::Usage(error), &process))?;
     let environment = match plain.command {
         Action::Completions(_) => Environment::default(),
-        _ => with_dotenv(process.clone(), plain.common.env_file.as_deref())
+        _ => with_dotenv(process.clone(), plain.common.env_file.as_deref(), !is_to_be_written(&plain.command))
             .map_err(|error| refuse(Why::Setting(error), &process))?,
     };
     let (bound, bad) = bind(command(), &environment);
@@ -79,10 +79,16 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
     Ok(Parsed { arguments, environment, typed: Typed::of(&matches) })
 }
 
-/// The variables behind the process's own: those of the file that is named, which has to exist, or of `./.env`.
-fn with_dotenv(process: Environment, flag: Option<&Path>) -> storage::Result<Environment> {
+/// Whether the file of variables is what the command makes.
+fn is_to_be_written(command: &Action) -> bool {
+    matches!(command, Action::Setup(args) if args.env)
+}
+
+/// The variables behind the process's own: those of the file that is named, which has to exist where it is `required`,
+/// or of `./.env`.
+fn with_dotenv(process: Environment, flag: Option<&Path>, required: bool) -> storage::Result<Environment> {
     match flag.map(|path| path.to_owned()).or_else(|| process.get("STRATA_ENV_FILE").map(Into::into)) {
-        Some(path) => process.with_dotenv(&path, true).map_err(|error| match error.hint() {
+        Some(path) => process.with_dotenv(&path, required).map_err(|error| match error.hint() {
             Some(_) => error,
             None => error.hint_is("--env-file and STRATA_ENV_FILE name a file of lines NAME=value"),
         }),

@@ -109,6 +109,36 @@ pub(crate) enum Object<'a> {
         uploads: u64,
     },
 
+    /// `setup`: a step is done.
+    SetupStep {
+        /// `bucket`, `public_access`, `ownership`, `versioning`, `lifecycle`, `abort_uploads`, `transition`, `expiration`,
+        /// `old_versions`, `other_rules`, `check`; `settings` with `--env`; `directory`, `writing`, `space` of the local store.
+        step: &'a str,
+        /// `found`, `done`, `would_do`, `cannot_hold`, `denied`, `failed`.
+        state: &'a str,
+        detail: &'a str,
+        /// How it was before it was changed.
+        before: Option<&'a str>,
+        /// The right that is missing.
+        right: Option<&'a str>,
+        hint: Option<&'a str>,
+    },
+    /// `setup`: the whole.
+    Setup {
+        uri: &'a str,
+        /// Null for the local store, as is the region.
+        endpoint: Option<&'a str>,
+        region: Option<&'a str>,
+        dry_run: bool,
+        /// Something was done, or would have been.
+        changed: bool,
+        missing_rights: &'a [&'a str],
+        /// What somebody who has the missing rights has to run.
+        command: Option<&'a str>,
+    },
+    /// `setup --iam-policy`.
+    #[cfg(feature = "s3")]
+    IamPolicy { policy: serde_json::Value },
     /// `bench`: one operation with one part size and concurrency.
     BenchCell(&'a Cell),
     /// `bench`: the whole.

@@ -49,7 +49,11 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
     let denied = |text: String, hint: &str| Error::new(ErrorKind::Denied, text).hint_is(hint);
     Some(match code {
         "NoSuchBucket" => Error::new(ErrorKind::NotFound, format!("the bucket '{bucket}' does not exist"))
-            .hint_is("create it, or check CHECKPOINT_BUCKET and S3_ENDPOINT"),
+            .hint_is("create it with `strata-ckpt setup`, or check CHECKPOINT_BUCKET and S3_ENDPOINT"),
+        "BucketAlreadyExists" => {
+            Error::new(ErrorKind::Exists, format!("the name '{bucket}' is taken: the bucket belongs to somebody else"))
+                .hint_is("names of buckets are shared by all: choose another CHECKPOINT_BUCKET")
+        }
         "NoSuchKey" => no_such_key(bucket),
         "NoSuchUpload" => Error::new(ErrorKind::Unavailable, "the upload no longer exists: it was aborted meanwhile")
             .hint_is("a lifecycle rule or another process aborted it: run the same command again"),
@@ -125,7 +129,7 @@ pub(super) fn by_status(status: StatusCode, details: &Details, asked: Asked<'_>)
     let is_head = *method == Method::HEAD;
     match status.as_u16() {
         404 if is_head => no_such_key(bucket)
-            .hint_is(format!("see what is there with `strata-ckpt ls`; check that the bucket '{bucket}' exists")),
+            .hint_is(format!("see what is there with `strata-ckpt ls`; check that the bucket '{bucket}' exists, or create it with `strata-ckpt setup`")),
         404 => Error::new(ErrorKind::NotFound, plain(status, details))
             .hint_is(format!("check the endpoint (S3_ENDPOINT) and that the bucket '{bucket}' exists")),
         401 | 403 if details.code.is_none() => Error::new(

@@ -62,9 +62,8 @@ impl Site {
         };
         let Some(host) = url.host() else { return Err(bad(url.as_str(), "it has no host")) };
         let name = host.to_string();
-        let on_aws = name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn");
         let virtual_host = match addressing {
-            Addressing::Auto => on_aws && !bucket.contains('.'),
+            Addressing::Auto => is_amazon(&name) && !bucket.contains('.'),
             Addressing::Path => false,
             Addressing::Virtual if matches!(host, Host::Domain(_)) => true,
             Addressing::Virtual => {
@@ -94,6 +93,11 @@ impl Site {
             site.authority = aws_host(region);
         }
         Ok(site)
+    }
+
+    /// Whether it is Amazon's own S3, by the name of its host.
+    pub(super) fn is_amazon(&self) -> bool {
+        is_amazon(self.authority.split(':').next().unwrap_or_default())
     }
 
     pub(super) fn is_secure(&self) -> bool {
@@ -127,6 +131,10 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme(), self.authority, self.path)
     }
+}
+
+fn is_amazon(host: &str) -> bool {
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
 }
 
 fn aws_host(region: &str) -> String {
@@ -308,5 +316,20 @@ mod tests {
         assert!(Site::resolve(Some("127.0.0.1:9"), "eu-west-1", Addressing::Virtual, "b").is_err());
         let site = Site::resolve(Some("https://s3.example.com"), "r", Addressing::Virtual, "b").unwrap();
         assert_eq!(site.url("b", "", "list-type=2"), "https://b.s3.example.com/?list-type=2");
+    }
+
+    #[test]
+    fn amazon_is_known_by_its_name() {
+        for (endpoint, amazon) in [
+            (None, true),
+            (Some("https://s3.eu-west-1.amazonaws.com"), true),
+            (Some("https://s3.cn-north-1.amazonaws.com.cn:8443/x"), true),
+            (Some("http://localhost:9000"), false),
+            (Some("https://amazonaws.com.example.org"), false),
+            (Some("http://[::1]:9000"), false),
+        ] {
+            let site = Site::resolve(endpoint, "us-east-1", Addressing::Path, "b").unwrap();
+            assert_eq!(site.is_amazon(), amazon, "{endpoint:?}");
+        }
     }
 }

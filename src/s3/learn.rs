@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use http::HeaderMap;
 
 use super::answer::{Answer, header};
 use super::client::Client;
@@ -28,6 +29,7 @@ pub(super) struct Learnt {
     has_answered: AtomicBool,
     deletes_singly: AtomicBool,
     keeps_versions: AtomicBool,
+    is_minio: AtomicBool,
     pub(super) sums: Sums,
 }
 
@@ -100,6 +102,18 @@ impl Learnt {
     /// Something at the endpoint speaks HTTP.
     pub(super) fn has_answered(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the server's own name from an answer.
+    pub(super) fn note_server(&self, headers: &HeaderMap) {
+        if header(headers, "server").is_some_and(|name| name.starts_with("MinIO")) {
+            self.is_minio.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The server is a MinIO, whose lifecycles hold less than Amazon's.
+    pub(super) fn is_minio(&self) -> bool {
+        self.is_minio.load(Ordering::Relaxed)
     }
 
     /// Takes over the server's clock where it is far from the time that the request was signed with; false where that is

@@ -14,11 +14,14 @@
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
 //! | `dispatch` | the way from its client to ours, for control calls |
 //! | `put`, `upload`, `complete`, `settle`, `head`, `parts`, `get`, `list`, `delete` | one operation each |
+//! | `aside`, `bucket`, `versioning`, `lifecycle`, `policy`, `setup` | what concerns the bucket itself |
 //!
 //! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
 
 mod answer;
+mod aside;
+mod bucket;
 mod client;
 mod codes;
 mod complete;
@@ -31,18 +34,22 @@ mod failure;
 mod get;
 mod head;
 mod learn;
+mod lifecycle;
 mod list;
 mod network;
 mod parts;
 mod payload;
+mod policy;
 mod put;
 mod request;
 mod send;
 mod settle;
+pub mod setup;
 mod sign;
 mod sums;
 mod transport;
 mod upload;
+mod versioning;
 mod wire;
 mod xml;
 

@@ -79,6 +79,7 @@ impl Client {
         };
         self.learnt.has_answered();
         let (parts, body) = response.into_parts();
+        self.learnt.note_server(&parts.headers);
         if parts.status.is_success() {
             if moving.is_done() {
                 return Ok((parts, body));

@@ -8,7 +8,7 @@
 
 mod authority;
 mod bucket;
-mod client;
+pub(super) mod client;
 
 use std::env;
 use std::fmt;

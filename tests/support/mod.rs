@@ -4,5 +4,6 @@
 pub mod bed;
 pub mod faulty;
 pub mod minio;
+pub mod moto;
 pub mod s5cmd;
 pub mod tool;

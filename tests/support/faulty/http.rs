@@ -30,6 +30,11 @@ impl Request {
         self.params.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// Without a query.
+    pub fn is_plain(&self) -> bool {
+        self.params.is_empty()
+    }
+
     /// The path as it was sent.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap()

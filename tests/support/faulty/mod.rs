@@ -92,6 +92,16 @@ impl Faulty {
         self.shared.lock().store.put_object(key, content);
     }
 
+    /// The bucket's lifecycle as it was last written.
+    pub fn lifecycle(&self) -> Option<String> {
+        self.shared.lock().store.lifecycle.clone()
+    }
+
+    /// Gives the bucket a lifecycle without a request.
+    pub fn set_lifecycle(&self, xml: &str) {
+        self.shared.lock().store.lifecycle = Some(xml.to_owned());
+    }
+
     /// Takes an object away without a request.
     pub fn remove_object(&self, key: &str) {
         self.shared.lock().store.objects.remove(key);

@@ -21,6 +21,12 @@ pub enum Operation {
     Part,
     Complete,
     Abort,
+    HeadBucket,
+    CreateBucket,
+    ReadLifecycle,
+    WriteLifecycle,
+    /// Any other question about the bucket's settings.
+    Ask,
 }
 
 impl Operation {
@@ -44,6 +50,11 @@ impl Operation {
             "HEAD" if on_object => Operation::Head,
             "GET" if on_object && !has("uploadId") => Operation::Get,
             "GET" if !on_object && request.param("list-type") == Some("2") => Operation::List,
+            "HEAD" if !on_object => Operation::HeadBucket,
+            "PUT" if !on_object && request.is_plain() => Operation::CreateBucket,
+            "GET" if has("lifecycle") => Operation::ReadLifecycle,
+            "PUT" | "DELETE" if has("lifecycle") => Operation::WriteLifecycle,
+            "GET" if !on_object => Operation::Ask,
             _ => return None,
         })
     }
@@ -78,6 +89,8 @@ pub enum Meanwhile {
     Put(&'static str, Vec<u8>),
     /// Aborts every upload, as a lifecycle rule does.
     AbortAll,
+    /// Writes the lifecycle.
+    Lifecycle(&'static str),
     /// Loses the part with this number of every upload.
     LosePart(u32),
 }

@@ -48,6 +48,7 @@ pub(super) struct Store {
     pub(super) uploads_ever: u32,
     pub(super) sums: Sums,
     pub(super) deletes_many: bool,
+    pub(super) lifecycle: Option<String>,
 }
 
 impl Store {
@@ -59,6 +60,7 @@ impl Store {
     pub(super) fn meddle(&mut self, what: &Meanwhile) {
         match what {
             Meanwhile::Put(key, content) => self.put_object(key, content),
+            Meanwhile::Lifecycle(xml) => self.lifecycle = Some((*xml).to_owned()),
             Meanwhile::AbortAll => self.uploads.clear(),
             Meanwhile::LosePart(number) => self.uploads.values_mut().for_each(|upload| upload.lose(*number)),
         }
@@ -90,7 +92,19 @@ impl Store {
             Some(Operation::Part) => self.put_part(request),
             Some(Operation::Complete) => self.complete_upload(request, key),
             Some(Operation::Abort) => self.abort_upload(request),
-            Some(Operation::Any | Operation::DeleteMany) | None => Response::error(501, "NotImplemented"),
+            Some(Operation::HeadBucket) => Response::new(200).header("x-amz-bucket-region", "us-east-1"),
+            Some(Operation::CreateBucket) => Response::error(409, "BucketAlreadyOwnedByYou"),
+            Some(Operation::ReadLifecycle) => match &self.lifecycle {
+                Some(xml) => Response::new(200).header("content-type", "application/xml").body(xml.as_str()),
+                None => Response::error(404, "NoSuchLifecycleConfiguration"),
+            },
+            Some(Operation::WriteLifecycle) => {
+                self.lifecycle = (request.method == "PUT").then(|| String::from_utf8(request.body.clone()).unwrap());
+                Response::new(if self.lifecycle.is_some() { 200 } else { 204 })
+            }
+            Some(Operation::Any | Operation::DeleteMany | Operation::Ask) | None => {
+                Response::error(501, "NotImplemented")
+            }
         }
     }
 

@@ -59,6 +59,16 @@ impl Bucket {
         limited(self.server, &self.name, &left)
     }
 
+    /// An identity that may do these things and nothing else.
+    pub fn keys_with(&self, permissions: &[&str]) -> Keys {
+        limited(self.server, &self.name, permissions)
+    }
+
+    /// An identity under this policy.
+    pub fn keys_under(&self, policy: &str) -> Keys {
+        assumed(self.server, policy)
+    }
+
     /// The page's variables, and those that this server needs beyond them.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![
@@ -161,8 +171,11 @@ fn limited(server: &Minio, bucket: &str, permissions: &[&str]) -> Keys {
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Action": permissions, "Resource": [resource, format!("{resource}/*")] }],
     });
-    let form =
-        format!("Action=AssumeRole&Version=2011-06-15&DurationSeconds=43200&Policy={}", encode(&policy.to_string()));
+    assumed(server, &policy.to_string())
+}
+
+fn assumed(server: &Minio, policy: &str) -> Keys {
+    let form = format!("Action=AssumeRole&Version=2011-06-15&DurationSeconds=43200&Policy={}", encode(policy));
     let answer = server.client.call(&server.root, "sts", "POST", "/", form.as_bytes());
     assert_eq!(answer.status, 200, "{answer:?}");
     let one = |element| answer.texts(element).pop().unwrap_or_else(|| panic!("no {element} in {answer:?}"));

@@ -1,0 +1,136 @@
+//! A bucket itself: whether it is there and where, making one, and who may get at it.
+
+use std::sync::Arc;
+
+use super::answer::header;
+use super::aside::{Aside, XMLNS, is_unknown};
+use super::client::Client;
+use super::endpoint::DEFAULT_REGION;
+use super::list;
+use super::xml::Element;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The header by which a new bucket knows no access lists
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html>).
+const OWNERSHIP: (&str, &str) = ("x-amz-object-ownership", OWNER_ENFORCED);
+/// Every object belongs to the bucket's owner, and access lists count for nothing.
+pub(super) const OWNER_ENFORCED: &str = "BucketOwnerEnforced";
+/// The four ways to block public access.
+const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+
+/// Whether the bucket is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// In this region, where the server tells.
+    There {
+        region: Option<String>,
+    },
+    Missing,
+}
+
+/// HeadBucket. Its refusals have no body, so a listing is asked what they mean; a policy may allow that and not HEAD.
+pub(super) async fn look(client: &Arc<Client>) -> Result<Look> {
+    let head = Aside { action: "look up the bucket", method: "HEAD", about: "", headers: &[], body: "" };
+    let refused = match head.run(client).await {
+        Ok(answer) => {
+            let region = header(&answer.headers, "x-amz-bucket-region").map(str::to_owned);
+            return Ok(Look::There { region });
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Other) => error,
+        Err(error) => return Err(error),
+    };
+    match list::page(client, "", None, &client.bucket).await {
+        Ok(_) => Ok(Look::There { region: None }),
+        Err(error) if error.code() == Some("NoSuchBucket") => Ok(Look::Missing),
+        Err(error) if lacks_right(&error) && refused.kind() == ErrorKind::NotFound => Ok(Look::Missing),
+        Err(error) => Err(error),
+    }
+}
+
+/// How a bucket was made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// With all that was asked for.
+    AsAsked,
+    /// The server does not take a region and an ownership, so without them.
+    Plain,
+}
+
+/// CreateBucket, in the client's region. That it is there by now, and ours, is success: a lost answer or another setup.
+pub(super) async fn create(client: &Arc<Client>) -> Result<Made> {
+    let region = client.site().region.clone();
+    // us-east-1 has no constraint: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+    let body = match region.as_str() {
+        DEFAULT_REGION => String::new(),
+        _ => format!(
+            "<CreateBucketConfiguration xmlns=\"{XMLNS}\"><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        ),
+    };
+    let asked = Aside { action: "create the bucket", method: "PUT", about: "", headers: &[OWNERSHIP], body: &body };
+    match made(asked.run(client).await, Made::AsAsked) {
+        Err(error) if is_unknown(client, &error) => {
+            let plain = Aside { headers: &[], body: "", ..asked };
+            made(plain.run(client).await, Made::Plain)
+        }
+        outcome => outcome,
+    }
+}
+
+fn made<T>(outcome: Result<T>, how: Made) -> Result<Made> {
+    match outcome {
+        Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(how),
+        outcome => outcome.map(|_| how),
+    }
+}
+
+/// Which ways to the public are not blocked; `None` where the server knows no such block.
+pub(super) async fn public_access(client: &Arc<Client>) -> Result<Option<Vec<&'static str>>> {
+    let asked = Aside::get("look up who may get at the bucket", "publicAccessBlock");
+    match asked.ask(client).await {
+        Ok(root) => {
+            let is_open = |name: &&str| root.text_of(name).map(str::trim) != Some("true");
+            Ok(Some(BLOCKS.into_iter().filter(is_open).collect()))
+        }
+        Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => Ok(Some(BLOCKS.to_vec())),
+        Err(error) if is_unknown(client, &error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Blocks all four ways to the public.
+pub(super) async fn block_public_access(client: &Arc<Client>) -> Result<()> {
+    let blocks: String = BLOCKS.iter().map(|name| format!("<{name}>true</{name}>")).collect();
+    let body = format!("<PublicAccessBlockConfiguration xmlns=\"{XMLNS}\">{blocks}</PublicAccessBlockConfiguration>");
+    let action = "block public access to the bucket";
+    let told = Aside { action, method: "PUT", about: "publicAccessBlock", headers: &[], body: &body };
+    told.run(client).await.map(|_| ())
+}
+
+/// Who owns objects.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// The setting, such as [`OWNER_ENFORCED`].
+    Set(String),
+    /// None: whoever writes an object owns it.
+    Unset,
+    /// The server knows no such setting.
+    Unknown,
+}
+
+/// GetBucketOwnershipControls.
+pub(super) async fn ownership(client: &Arc<Client>) -> Result<Ownership> {
+    match Aside::get("look up who owns objects of the bucket", "ownershipControls").ask(client).await {
+        Ok(root) => {
+            let set = root.child("Rule").and_then(|rule: &Element| rule.text_of("ObjectOwnership")).map(str::trim);
+            Ok(set.filter(|set| !set.is_empty()).map_or(Ownership::Unset, |set| Ownership::Set(set.to_owned())))
+        }
+        Err(error) if error.code() == Some("OwnershipControlsNotFoundError") => Ok(Ownership::Unset),
+        Err(error) if is_unknown(client, &error) => Ok(Ownership::Unknown),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the refusal is that of a missing right, as opposed to wrong keys or an expired token. HEAD has no code.
+pub(super) fn lacks_right(error: &Error) -> bool {
+    error.kind() == ErrorKind::Denied && matches!(error.code(), None | Some("AccessDenied" | "AllAccessDisabled"))
+}

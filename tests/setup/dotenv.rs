@@ -1,0 +1,83 @@
+//! `setup --env`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use super::support::bed::{Bed, local, said, with};
+use super::{setup, told};
+
+const SECRET: &str = "canary/s3cr3t+$HOME='xy'\\\"#=";
+
+fn bed_with_keys() -> Bed {
+    let pairs = [
+        ("STORAGE_BACKEND", "s3"),
+        ("CHECKPOINT_BUCKET", "my-ckpts"),
+        ("CHECKPOINT_PREFIX", "runs/a b"),
+        ("AWS_REGION", "eu-west-1"),
+        ("S3_ENDPOINT", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ];
+    with(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
+}
+
+/// What another command takes from the file alone.
+fn uri(bed: &Bed, arguments: &[&str]) -> String {
+    let mut command = bed.command([&["setup", "--iam-policy"], arguments].concat());
+    for name in ["STORAGE_BACKEND", "CHECKPOINT_BUCKET", "CHECKPOINT_PREFIX", "AWS_REGION"] {
+        command.env_remove(name);
+    }
+    said(command.output().unwrap()).stdout_line()
+}
+
+#[test]
+fn it_is_written_once_for_its_owner_alone_and_read_back() {
+    let bed = bed_with_keys();
+    let dry = setup(&bed, &["--env", "--dry-run"]);
+    assert!(dry.code == Some(0) && !bed.path(".env").exists(), "{dry:?}");
+    let said = setup(&bed, &["--env"]);
+    insta::assert_snapshot!("env_written", told(&said, &[]));
+    for text in [&dry.stdout, &said.stdout, said.stderr.as_bytes(), dry.stderr.as_bytes()] {
+        assert!(!String::from_utf8_lossy(text).contains("canary"), "a secret is never printed");
+    }
+    let mode = bed.path(".env").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let policy = uri(&bed, &[]);
+    assert!(policy.contains("arn:aws:s3:::my-ckpts/runs/a b/*"), "{policy}");
+
+    bed.write(".env", b"CHECKPOINT_BUCKET=mine\n");
+    let refused = setup(&bed, &["--env"]);
+    assert_eq!((refused.code, bed.read(".env")), (Some(8), b"CHECKPOINT_BUCKET=mine\n".to_vec()));
+    assert_eq!(setup(&bed, &["--env", "--force"]).code, Some(0));
+    assert_ne!(bed.read(".env"), b"CHECKPOINT_BUCKET=mine\n");
+    let left: Vec<_> = std::fs::read_dir(bed.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".env"], "nothing is left beside it");
+}
+
+#[test]
+fn another_file_and_no_keys() {
+    let bed = local();
+    let said = setup(
+        &bed,
+        &["--env", "--env-file", "team.env", "--backend", "s3", "--bucket", "b-1", "--region", "us-west-2"],
+    );
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let text = String::from_utf8(bed.read("team.env")).unwrap();
+    for line in ["STORAGE_BACKEND=s3", "CHECKPOINT_BUCKET=b-1", "AWS_REGION=us-west-2", "#AWS_SECRET_ACCESS_KEY="] {
+        assert!(text.lines().any(|own| own == line), "{line} is not in {text}");
+    }
+    assert!(uri(&bed, &["--env-file", "team.env"]).contains("arn:aws:s3:::b-1"));
+    assert!(!bed.path(".env").exists());
+}
+
+#[test]
+fn a_repository_that_does_not_ignore_it_is_told_of() {
+    let bed = bed_with_keys();
+    let path = std::env::var_os("PATH").unwrap();
+    let git = Command::new("git").args(["init", "--quiet"]).arg(bed.path("")).status().unwrap();
+    assert!(git.success());
+    let run = || said(bed.command(["setup", "--env", "--force"]).env("PATH", &path).output().unwrap());
+    assert!(run().stderr.contains("add it to .gitignore"));
+    bed.write(".gitignore", b".env\n");
+    assert!(!run().stderr.contains("gitignore"));
+}

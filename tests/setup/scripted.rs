@@ -1,0 +1,188 @@
+//! Servers that do something else than they were told, and people who write at the same time.
+
+use base64::Engine;
+use md5::{Digest, Md5};
+
+use super::support::bed::{Bed, faulty};
+use super::support::faulty::{Action, Faulty, Meanwhile, Operation, Rule};
+use super::{setup, state, told};
+
+const MINIMUM: &str = "x-amz-transition-default-minimum-object-size";
+const THEIRS: &str = "<Rule>\n  <ID>theirs</ID><Filter><ObjectSizeGreaterThan>500</ObjectSizeGreaterThan></Filter>\
+    <Status>Enabled</Status><!-- do not touch --><Expiration><Days>1</Days></Expiration><FromTheFuture x=\"1\"/></Rule>";
+const EPOCHS: [&str; 4] = ["--transition-after-epochs", "120", "--epoch-duration", "6h"];
+
+fn scene(rules: impl IntoIterator<Item = Rule>) -> (Faulty, Bed) {
+    let server = Faulty::start(rules);
+    let bed = faulty(&server);
+    (server, bed)
+}
+
+fn lifecycle(rules: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{rules}</LifecycleConfiguration>"
+    )
+}
+
+#[test]
+fn all_but_our_rule_goes_back_byte_for_byte() {
+    let say = Action::change(|response| response.set(MINIMUM, "varies_by_storage_class"));
+    let (server, bed) = scene([Rule::always(Operation::ReadLifecycle, say)]);
+    let before = lifecycle(THEIRS);
+    server.set_lifecycle(&before);
+    let said = setup(&bed, &[&EPOCHS[..], &["--json"]].concat());
+    assert_eq!((said.code, state(&said, "transition").as_str()), (Some(0), "done"), "{said:?}");
+    let (start, end) = before.split_at(before.find("</LifecycleConfiguration>").unwrap());
+    let after = server.lifecycle().unwrap();
+    assert!(after.starts_with(start) && after.ends_with(end), "{after}");
+
+    let written = server.requests(Operation::WriteLifecycle);
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0].header(MINIMUM), Some("varies_by_storage_class"), "a write without it would reset it");
+    let md5 = base64::engine::general_purpose::STANDARD.encode(Md5::digest(&written[0].body));
+    assert_eq!(written[0].header("content-md5"), Some(md5.as_str()));
+
+    let again = setup(&bed, &[&EPOCHS[..], &["--json"]].concat());
+    assert_eq!(
+        (again.code, server.requests(Operation::WriteLifecycle).len()),
+        (Some(0), 1),
+        "the same is not written again"
+    );
+}
+
+#[test]
+fn a_rule_of_the_older_form_has_ours_written_in_the_same_form() {
+    let (server, bed) = scene([]);
+    server.set_lifecycle(&lifecycle("<Rule><ID>old</ID><Prefix>x</Prefix><Status>Enabled</Status></Rule>"));
+    assert_eq!(setup(&bed, &["--prefix", "runs"]).code, Some(0));
+    let after = server.lifecycle().unwrap();
+    assert!(
+        after.contains("<ID>strata-ckpt:runs/</ID><Prefix>runs/</Prefix>") && !after.contains("<Filter>"),
+        "{after}"
+    );
+}
+
+#[test]
+fn somebody_who_overwrites_it_at_the_same_time_loses_nothing_and_neither_do_we() {
+    const BOTH: &str = "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter/><Status>Disabled</Status></Rule>\
+        <Rule><ID>new</ID><Filter/><Status>Disabled</Status></Rule></LifecycleConfiguration>";
+    // Between our write and our reading back; they had read it before we wrote.
+    let (server, bed) = scene([Rule::nth(2, Operation::ReadLifecycle, Action::Meanwhile(Meanwhile::Lifecycle(BOTH)))]);
+    server.set_lifecycle(&lifecycle(THEIRS));
+    let said = setup(&bed, &["--json"]);
+    assert_eq!((said.code, state(&said, "abort_uploads").as_str()), (Some(0), "done"), "{said:?}");
+    let after = server.lifecycle().unwrap();
+    for id in ["theirs", "new", "strata-ckpt"] {
+        assert!(after.contains(&format!("<ID>{id}</ID>")), "{id} is not in {after}");
+    }
+    assert!(String::from_utf8_lossy(&said.stdout).contains("changed at the same time"), "{said:?}");
+}
+
+#[test]
+fn a_server_that_widens_our_rule_is_found_out() {
+    let widen = Action::alter(|request| {
+        let text = String::from_utf8(request.body.clone()).unwrap();
+        request.body = text.replace("<Prefix>runs/</Prefix>", "<Prefix></Prefix>").into_bytes();
+    });
+    let (server, bed) = scene([Rule::always(Operation::WriteLifecycle, widen)]);
+    server.set_lifecycle(&lifecycle(THEIRS));
+    let said = setup(&bed, &["--prefix", "runs", "--expire-after-epochs", "9", "--epoch-duration", "1d"]);
+    insta::assert_snapshot!("scripted_widened", told(&said, &[(&server.endpoint(), "ENDPOINT")]));
+    assert_eq!(server.lifecycle(), Some(lifecycle(THEIRS)), "it does not stay");
+}
+
+#[test]
+fn a_policy_that_allows_a_listing_and_no_head_is_enough_to_see_the_bucket() {
+    let (_server, bed) = scene([Rule::always(Operation::HeadBucket, Action::refuse(403, "AccessDenied"))]);
+    let said = setup(&bed, &["--json"]);
+    assert_eq!((said.code, state(&said, "bucket").as_str()), (Some(0), "found"), "{said:?}");
+}
+
+#[test]
+fn what_a_server_refuses_is_left_out_and_said() {
+    let (server, bed) = scene([Rule::first(1, Operation::WriteLifecycle, Action::refuse(400, "InvalidStorageClass"))]);
+    let said = setup(&bed, &EPOCHS);
+    insta::assert_snapshot!("scripted_refused", told(&said, &[(&server.endpoint(), "ENDPOINT")]));
+    let after = server.lifecycle().unwrap();
+    assert!(after.contains("AbortIncomplete") && !after.contains("Transition"), "{after}");
+}
+
+#[test]
+fn a_server_without_lifecycles_is_no_failure() {
+    let refuse = || Action::refuse(501, "NotImplemented");
+    let rules = [Rule::always(Operation::ReadLifecycle, refuse()), Rule::always(Operation::WriteLifecycle, refuse())];
+    let (server, bed) = scene(rules);
+    let said = setup(&bed, &["--json", "--versioning"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for step in ["public_access", "ownership", "versioning", "abort_uploads"] {
+        assert_eq!(state(&said, step), "cannot_hold", "{step}");
+    }
+    assert!(server.keys().is_empty(), "the check leaves nothing behind");
+}
+
+#[test]
+fn what_is_no_lifecycle_is_left_alone() {
+    let (server, bed) = scene([]);
+    for text in ["<LifecycleConfiguration><Rule>", "<Other/>", "<n:LifecycleConfiguration xmlns:n=\"x\"/>"] {
+        server.set_lifecycle(text);
+        let said = setup(&bed, &["--json"]);
+        assert_eq!((said.code, state(&said, "lifecycle").as_str()), (Some(1), "failed"), "{said:?}");
+        assert_eq!(server.lifecycle().as_deref(), Some(text));
+    }
+    assert!(server.requests(Operation::WriteLifecycle).is_empty());
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    let missing = |operation| Rule::always(operation, Action::refuse(404, "NoSuchBucket"));
+    let taken = Rule::always(Operation::CreateBucket, Action::refuse(409, "BucketAlreadyExists"));
+    let (server, bed) = scene([missing(Operation::HeadBucket), missing(Operation::List), taken]);
+    insta::assert_snapshot!("scripted_taken", told(&setup(&bed, &[]), &[(&server.endpoint(), "ENDPOINT")]));
+    let (server, bed) = scene([missing(Operation::HeadBucket), missing(Operation::List)]);
+    let said = setup(&bed, &["--json"]);
+    assert_eq!((said.code, state(&said, "bucket").as_str()), (Some(0), "done"), "ours since just now: {said:?}");
+    assert_eq!(
+        server.requests(Operation::CreateBucket)[0].header("x-amz-object-ownership"),
+        Some("BucketOwnerEnforced")
+    );
+}
+
+#[test]
+fn a_bucket_of_somebody_else() {
+    let deny = |operation| Rule::always(operation, Action::refuse(403, "AccessDenied"));
+    let operations = [Operation::HeadBucket, Operation::List, Operation::Ask, Operation::ReadLifecycle];
+    let (server, bed) = scene(operations.map(deny).into_iter().chain([deny(Operation::Put)]));
+    let said = setup(&bed, &["--json"]);
+    assert_eq!(said.code, Some(7), "{said:?}");
+    for step in ["bucket", "public_access", "ownership", "versioning", "lifecycle"] {
+        assert_eq!(state(&said, step), "denied", "{step}");
+    }
+    assert!(String::from_utf8_lossy(&said.stdout).contains("it belongs to somebody else"), "{said:?}");
+    assert!(
+        server.requests(Operation::WriteLifecycle).is_empty() && server.requests(Operation::CreateBucket).is_empty()
+    );
+}
+
+#[test]
+fn a_bucket_in_another_region_is_found_and_used() {
+    let moved = Action::change(|response| {
+        response.status = 301;
+        response.set("x-amz-bucket-region", "eu-west-1");
+    });
+    let (server, bed) = scene([Rule::first(1, Operation::HeadBucket, moved)]);
+    let said = setup(&bed, &["--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(super::summary(&said)["region"], "eu-west-1");
+    assert!(said.stderr.contains("set AWS_REGION=eu-west-1"), "{said:?}");
+    let signed = server.requests(Operation::ReadLifecycle);
+    assert!(signed[0].header("authorization").unwrap().contains("/eu-west-1/s3/"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_one_error() {
+    let (server, bed) = scene([]);
+    let endpoint = server.endpoint();
+    drop(server);
+    let said = setup(&bed, &["--retries", "0"]);
+    assert_eq!((said.code, said.stdout.len()), (Some(5), 0), "{endpoint}: {said:?}");
+}
