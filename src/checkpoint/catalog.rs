@@ -15,6 +15,7 @@ use super::claim::{Claim, ClaimState};
 use super::find::ManifestSeen;
 use super::group::Work;
 use super::manifest::Manifest;
+use super::number::numbers_of;
 use super::rank::missing_ranks;
 
 /// One line of a listing.
@@ -121,8 +122,7 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
     let objects = store.list(prefix).await?;
     let suffix = key::manifest_of("");
     let named = objects.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
-    let mut newest_first: Vec<_> =
-        named.map(|(name, modified)| (numbers_of(key::file_name(name)), modified, name)).collect();
+    let mut newest_first: Vec<_> = named.map(|(name, modified)| (numbers_of(name), modified, name)).collect();
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     for (_, _, name) in newest_first {
         // What is being replaced is none at this moment.
@@ -135,11 +135,6 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
     Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed{under}"))
         .at(store.endpoint())
         .hint_is("strata-ckpt ls shows what is there"))
-}
-
-/// The numbers in a name, in order.
-fn numbers_of(name: &str) -> Vec<u128> {
-    name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
 /// The objects of one name.
@@ -306,17 +301,4 @@ fn path_below<'a>(name: &str, key: &'a str) -> &'a str {
 fn member_of(name: &str, object: &ObjectMeta) -> Member {
     let path = path_below(name, &object.key).to_owned();
     Member { path, size: object.size, checksum: None, missing: false, damaged: false }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_count_as_numbers() {
-        assert!(numbers_of("epoch_9") < numbers_of("epoch_10"));
-        assert!(numbers_of("epoch_1_step_900") < numbers_of("epoch_2_step_100"));
-        assert!(numbers_of("final") < numbers_of("epoch_0"));
-        assert_eq!(numbers_of("step-000123"), numbers_of("step_123"));
-    }
 }

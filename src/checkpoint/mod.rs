@@ -12,6 +12,7 @@ mod group;
 mod lease;
 mod leftovers;
 pub mod manifest;
+mod number;
 mod place;
 mod process;
 mod put;
