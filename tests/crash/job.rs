@@ -107,6 +107,7 @@ impl Job {
                 bed.ok(["put", NAME, "--part-size", "5MiB"]);
             }
             Job::Prune => {
+                empty(bed);
                 bed.ok(["put", NAME, "--part-size", "5MiB"]);
                 bed.ok(["put", NAME, NEWER, "--part-size", "5MiB"]);
             }
