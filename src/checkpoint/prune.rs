@@ -18,6 +18,7 @@ use crate::transfer::{Transfer, object_at};
 
 use super::catalog::{CheckpointEntry, Entry, State, list};
 use super::group;
+use super::manifest::NEWER;
 use super::remove::{NOT_BEGUN, Removal, Removed, carry_out, removal_of};
 use super::retention::{Complete, MayGo, Retention, run_of};
 
@@ -168,6 +169,10 @@ async fn plan(transfer: &Transfer, manifest: &Seen) -> Result<Plan> {
     let removal = match removal_of(transfer, &manifest.name).await {
         Err(error) if matches!(error.kind(), ErrorKind::Exists | ErrorKind::NotFound) => {
             return Ok(Plan::LeaveAlone(error.message().to_owned()));
+        }
+        // The claim of a newer version: whoever wrote it may be at work.
+        Err(error) if error.code() == Some(NEWER) => {
+            return Ok(Plan::LeaveAlone(format!("its claim cannot be read: {}", error.message())));
         }
         removal => removal?,
     };

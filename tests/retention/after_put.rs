@@ -1,6 +1,8 @@
 //! `put --keep-last`: only after its own commit, only beside it, and never itself.
 
-use crate::support::bed::{faulty, local, minio};
+use std::process::Stdio;
+
+use crate::support::bed::{faulty, local, minio, said};
 use crate::support::faulty::{Action, Faulty, Operation, Rule};
 use crate::{both, complete, fails, put};
 
@@ -98,6 +100,27 @@ fn what_cannot_be_pruned_is_a_warning_and_left_to_the_next() {
         bed.ok(["put", "new", "epoch_3", "--keep-last", "1"]);
         assert_eq!(complete(&bed), ["epoch_3"], "{told}");
     }
+}
+
+/// A preemption comes while the store takes its time: what was put is put.
+#[test]
+fn a_signal_while_it_prunes_does_not_say_that_the_put_failed() {
+    let server = Faulty::start([]);
+    let bed = faulty(&server);
+    put(&bed, &["epoch_1"]);
+    bed.write("new/m.bin", b"new");
+    server.set_rules([Rule::always(Operation::Delete, Action::Ignore)]);
+    let mut command = bed.command(["put", "new", "epoch_2", "--keep-last", "1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.requests(Operation::Delete).is_empty() {
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    let said = said(child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert!(said.stderr.contains("warning: 'epoch_2' is committed, but older ones stay for now"), "{}", said.stderr);
+    server.heal();
+    assert_eq!(complete(&bed), ["epoch_1", "epoch_2"]);
 }
 
 /// The checkpoint on whose account others would go is not there any more.

@@ -40,6 +40,19 @@ fn what_a_put_is_writing_is_left_alone() {
     assert!(server.object("epoch_1/name.bin").is_some());
 }
 
+#[test]
+fn what_a_newer_version_claims_is_left_alone() {
+    let (server, bed) = filled();
+    server.put_object("epoch_1/.strata/put.json", br#"{"version":2}"#);
+    let said = bed.ok(["rm", "--keep-last", "1", "--yes"]);
+    assert_eq!(said.stdout_line(), uri("epoch_2"));
+    assert!(
+        said.stderr.contains("'epoch_1' is left alone: its claim cannot be read: it is of version 2"),
+        "{}",
+        said.stderr
+    );
+}
+
 /// Whoever finds such a commit finishes it, and then it is another checkpoint.
 #[test]
 fn what_is_about_to_be_replaced_is_left_alone() {
