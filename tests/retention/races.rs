@@ -109,7 +109,7 @@ fn nothing_goes_once_the_newest_is_gone() {
 }
 
 #[test]
-fn two_at_once_do_not_hinder_each_other() {
+fn several_at_once_do_not_hinder_each_other() {
     let bed = local();
     let names: Vec<String> = (1..=20).map(|number| format!("epoch_{number}")).collect();
     put(&bed, &names.iter().map(String::as_str).collect::<Vec<_>>());
