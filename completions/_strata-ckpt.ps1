@@ -61,6 +61,7 @@ Register-ArgumentCompleter -Native -CommandName 'strata-ckpt' -ScriptBlock {
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Of a directory, put only files that match; repeatable. In the variable, one a line')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Of a directory, leave out files that match; repeatable. In the variable, one a line')
             [CompletionResult]::new('--meta', '--meta', [CompletionResultType]::ParameterName, 'Keep a value, such as the step or the loss, in a directory''s manifest; repeatable. In the variable, one a line')
+            [CompletionResult]::new('--keep-last', '--keep-last', [CompletionResultType]::ParameterName, 'When a directory is committed, remove the complete checkpoints beside it but for the N with the highest numbers, the newest, and this one. What cannot be removed is a warning')
             [CompletionResult]::new('--rank', '--rank', [CompletionResultType]::ParameterName, 'Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank')
             [CompletionResult]::new('--world-size', '--world-size', [CompletionResultType]::ParameterName, 'How many ranks put the checkpoint together')
             [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'Kind of store')
@@ -163,6 +164,9 @@ Register-ArgumentCompleter -Native -CommandName 'strata-ckpt' -ScriptBlock {
             break
         }
         'strata-ckpt;rm' {
+            [CompletionResult]::new('--keep-last', '--keep-last', [CompletionResultType]::ParameterName, 'Remove complete checkpoints, but keep the N with the highest numbers of each run')
+            [CompletionResult]::new('--keep-every', '--keep-every', [CompletionResultType]::ParameterName, 'Remove complete checkpoints, but keep those whose first number is a multiple of K: epoch_10 and epoch_20_step_7 with 10')
+            [CompletionResult]::new('--older-than', '--older-than', [CompletionResultType]::ParameterName, 'Remove complete checkpoints, but keep those that were committed within TIME, such as 12h or 7d')
             [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'Kind of store')
             [CompletionResult]::new('--bucket', '--bucket', [CompletionResultType]::ParameterName, 'Bucket that keys are in')
             [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Put before every key')

@@ -520,7 +520,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__put)
-            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --rank --world-size --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --keep-last --rank --world-size --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -535,6 +535,10 @@ _strata__ckpt() {
                     return 0
                     ;;
                 --meta)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-last)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -622,12 +626,24 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__rm)
-            opts="-y -j -q -v -h --partial --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-y -j -q -v -h --partial --keep-last --keep-every --older-than --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --keep-last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --backend)
                     COMPREPLY=($(compgen -W "local s3" -- "${cur}"))
                     return 0

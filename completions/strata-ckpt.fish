@@ -61,6 +61,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "completions
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l include -d 'Of a directory, put only files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l exclude -d 'Of a directory, leave out files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l meta -d 'Keep a value, such as the step or the loss, in a directory\'s manifest; repeatable. In the variable, one a line' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l keep-last -d 'When a directory is committed, remove the complete checkpoints beside it but for the N with the highest numbers, the newest, and this one. What cannot be removed is a warning' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l rank -d 'Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l world-size -d 'How many ranks put the checkpoint together' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l backend -d 'Kind of store' -r -f -a "local\t''
@@ -155,6 +156,9 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s v -l verb
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l keep-last -d 'Remove complete checkpoints, but keep the N with the highest numbers of each run' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l keep-every -d 'Remove complete checkpoints, but keep those whose first number is a multiple of K: epoch_10 and epoch_20_step_7 with 10' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l older-than -d 'Remove complete checkpoints, but keep those that were committed within TIME, such as 12h or 7d' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l bucket -d 'Bucket that keys are in' -r

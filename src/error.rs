@@ -205,6 +205,11 @@ impl Error {
         self.0.kind
     }
 
+    /// What happened, without what it happened to and after how many tries.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The key it happened on, if one was involved.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

@@ -183,6 +183,35 @@ fn numbers_and_choices() {
 }
 
 #[test]
+fn retention() {
+    let bed = local();
+    bed.write("run/file", b"x");
+    let mut transcript = Transcript::new(&bed);
+    for arguments in [
+        &["rm"][..],
+        &["rm", "--keep-last", "0"],
+        &["rm", "--keep-last", "-1", "runs/"],
+        &["rm", "--keep-last", "all"],
+        &["rm", "--keep-every", "0"],
+        &["rm", "--keep-every", "1.5"],
+        &["rm", "--older-than", "0s"],
+        &["rm", "--older-than", "tomorrow"],
+        &["rm", "--partial", "--keep-last", "3"],
+        &["put", "run", "--keep-last", "0"],
+        &["put", "run/file", "--keep-last", "3"],
+        &["put", "-", "key", "--keep-last", "3"],
+    ] {
+        transcript.of(&[], arguments);
+    }
+    transcript.of(&[("STRATA_RM_KEEP_LAST", "0")], &["rm", "epoch_1"]);
+    transcript.of(&[("STRATA_RM_KEEP_LAST", "3")], &["rm"]);
+    transcript.of(&[("STRATA_RM_PARTIAL", "1")], &["rm", "--older-than", "7d"]);
+    transcript.of(&[("STRATA_PUT_KEEP_LAST", "0")], &["put", "run"]);
+    transcript.of(&[("STRATA_PUT_KEEP_LAST", "3")], &["put", "run/file"]);
+    transcript.check("retention");
+}
+
+#[test]
 fn bench() {
     let bed = local();
     bed.write("text.json", b"hello\n");

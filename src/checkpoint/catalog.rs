@@ -19,6 +19,7 @@ use super::claim::{Claim, ClaimState};
 use super::find::ManifestSeen;
 use super::fold::{Fold, Folded, Group, Mark, PlainFile};
 use super::manifest::Manifest;
+use super::number::numbers_of;
 use super::rank::missing_ranks;
 
 /// One line of a listing.
@@ -189,8 +190,7 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.try_next().await? {
         let names = page.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
-        newest_first
-            .extend(names.map(|(name, modified)| (numbers_of(key::file_name(name)), modified, name.to_owned())));
+        newest_first.extend(names.map(|(name, modified)| (numbers_of(name), modified, name.to_owned())));
     }
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     for (_, _, name) in newest_first {
@@ -204,11 +204,6 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
     Err(Error::new(ErrorKind::NotFound, format!("no checkpoint is committed{under}"))
         .at(store.endpoint())
         .hint_is("strata-ckpt ls shows what is there"))
-}
-
-/// The numbers in a name, in order.
-fn numbers_of(name: &str) -> Vec<u128> {
-    name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
 async fn describe(store: &dyn StorageBackend, group: Group, detail: Detail<'_>) -> Result<Vec<Entry>> {
@@ -335,17 +330,4 @@ fn path_below<'a>(name: &str, key: &'a str) -> &'a str {
 fn member_of(name: &str, object: &PlainFile) -> Member {
     let path = path_below(name, &object.key).to_owned();
     Member { path, size: object.size, checksum: None, missing: false, damaged: false }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_count_as_numbers() {
-        assert!(numbers_of("epoch_9") < numbers_of("epoch_10"));
-        assert!(numbers_of("epoch_1_step_900") < numbers_of("epoch_2_step_100"));
-        assert!(numbers_of("final") < numbers_of("epoch_0"));
-        assert_eq!(numbers_of("step-000123"), numbers_of("step_123"));
-    }
 }

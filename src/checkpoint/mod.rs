@@ -13,11 +13,14 @@ mod group;
 mod lease;
 mod leftovers;
 pub mod manifest;
+mod number;
 mod place;
 mod process;
+mod prune;
 mod put;
 mod rank;
 mod remove;
+mod retention;
 mod sample;
 mod start;
 mod surroundings;
@@ -32,9 +35,11 @@ pub use fold::PlainFile;
 pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
 pub use leftovers::{Leftover, LeftoverKind, leftovers, remove_leftover};
 pub use manifest::Manifest;
+pub use prune::{Pruned, Surplus, remove_surplus, surplus, surplus_beside};
 pub use put::{CheckpointPut, PutCheckpoint, put};
 pub use rank::{MAX_WORLD_SIZE, Rank};
 pub use remove::{Removed, preview_removal, remove};
+pub use retention::Retention;
 pub use sample::Sample;
 pub use totals::{Total, Totals};
 pub use verify::{Extent, Verified, verify};
@@ -43,13 +48,14 @@ pub use verify::{Extent, Verified, verify};
 mod tests {
     use super::*;
     use crate::transfer::{GetOptions, Overwrite, Transfer};
+    use std::num::NonZeroU64;
     use std::path::Path;
 
     fn sendable<T: Send>(_: T) {}
 
     /// Programs that link the library spawn its calls; this compiles only while they can.
     #[allow(dead_code)]
-    fn every_call_can_be_spawned(transfer: &Transfer, manifest: &Manifest) {
+    fn every_call_can_be_spawned(transfer: &Transfer, manifest: &Manifest, one: &Surplus) {
         let path = Path::new("x");
         sendable(transfer.put_file(path, "k", Overwrite::Replace));
         sendable(transfer.put_stream(tokio::io::empty(), "k", Overwrite::Replace));
@@ -64,5 +70,8 @@ mod tests {
         sendable(remove(transfer, "k"));
         sendable(verify(transfer, &mut [], Sample::ALL));
         sendable(leftovers(transfer, ""));
+        sendable(surplus(transfer, &[], &Retention::default()));
+        sendable(remove_surplus(transfer, one));
+        sendable(surplus_beside(transfer, "k", NonZeroU64::MIN));
     }
 }

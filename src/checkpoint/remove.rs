@@ -57,15 +57,18 @@ pub(super) async fn remove_abandoned(transfer: &Transfer, name: &str, etag: &str
     }
 }
 
-async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) -> Result<Removed> {
+/// The code of the error for a removal that another process was in the way of before anything was taken away.
+pub(super) const NOT_BEGUN: &str = "RemovalNotBegun";
+
+pub(super) async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) -> Result<Removed> {
     let store = &**transfer.store();
+    let removed = plan.removed();
     match plan {
-        Removal::File { bytes } => {
+        Removal::File { .. } => {
             store.delete(name).await?;
-            Ok(Removed { files: 1, bytes })
+            Ok(removed)
         }
         Removal::Checkpoint { files, seen } => {
-            let removed = Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() };
             let mut claim = Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect());
             let (etag, earlier) = seen.map(|seen| (seen.etag, seen.claim)).unzip();
             let earlier = earlier.flatten();
@@ -78,6 +81,7 @@ async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) -> Result<Rem
                     take_away_files(&group, name, &claim).await?;
                     store.delete(&Claim::key(name)).await?;
                 }
+                Err(error) if error.kind() == ErrorKind::Exists => return Err(error.code_is(NOT_BEGUN)),
                 Err(error) => return Err(error),
             }
             Ok(removed)
@@ -150,15 +154,11 @@ async fn give_up_all(store: &dyn StorageBackend, name: &str, claim: &Claim) -> R
 /// # Errors
 /// As [`remove`].
 pub async fn preview_removal(transfer: &Transfer, name: &str) -> Result<Removed> {
-    Ok(match removal_of(transfer, name).await? {
-        Removal::File { bytes } => Removed { files: 1, bytes },
-        Removal::Checkpoint { files, .. } => {
-            Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() }
-        }
-    })
+    removal_of(transfer, name).await.map(|removal| removal.removed())
 }
 
-enum Removal {
+/// What is to be removed.
+pub(super) enum Removal {
     File {
         bytes: u64,
     },
@@ -170,8 +170,22 @@ enum Removal {
 }
 
 impl Removal {
+    /// What goes with it.
+    pub(super) fn removed(&self) -> Removed {
+        match self {
+            Removal::File { bytes } => Removed { files: 1, bytes: *bytes },
+            Removal::Checkpoint { files, .. } => {
+                Removed { files: files.len() as u64, bytes: files.iter().map(|(_, size)| size).sum() }
+            }
+        }
+    }
+
+    pub(super) fn is_of_checkpoint(&self) -> bool {
+        matches!(self, Removal::Checkpoint { .. })
+    }
+
     /// A commit was decided there and not carried out.
-    fn is_decided(&self) -> bool {
+    pub(super) fn is_decided(&self) -> bool {
         let Removal::Checkpoint { seen: Some(seen), .. } = self else { return false };
         seen.claim.as_ref().is_some_and(|claim| claim.state == ClaimState::Committing)
     }
@@ -186,7 +200,7 @@ enum Listed {
     Spoilt(Error),
 }
 
-async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
+pub(super) async fn removal_of(transfer: &Transfer, name: &str) -> Result<Removal> {
     let store = &**transfer.store();
     let listed = match find(store, name).await {
         Ok(Found::File(object)) => {

@@ -3,6 +3,7 @@
 mod bench;
 mod common;
 mod completions;
+mod count;
 mod get;
 mod list;
 mod ls;

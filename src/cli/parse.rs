@@ -30,6 +30,8 @@ pub(crate) struct Typed {
     pub(crate) part_size: bool,
     /// `--concurrency`.
     pub(crate) concurrency: bool,
+    /// `--keep-last`, `--keep-every` or `--older-than`: their variables alone select nothing.
+    pub(crate) selection: bool,
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
@@ -168,6 +170,7 @@ impl Typed {
             store_flags,
             part_size: typed("part_size"),
             concurrency: typed("concurrency"),
+            selection: ["keep_last", "keep_every", "older_than"].into_iter().any(typed),
             profile: typed("profile"),
         }
     }

@@ -1,12 +1,11 @@
 //! `ls --partial` and `rm --partial`: what was begun and not ended.
 
-use std::io::{IsTerminal, Write};
-
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use storage::checkpoint::{self, Leftover, LeftoverKind};
 use storage::{Error, ErrorKind, Result, Transfer};
 
 use super::args::{LsArgs, RmArgs};
+use super::confirm::confirm;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
 use super::location::Location;
@@ -67,7 +66,9 @@ pub(crate) async fn remove(context: &Context, args: &RmArgs) -> anyhow::Result<(
         context.output.note("nothing was abandoned");
         return Ok(());
     }
-    if !args.dry_run && !args.yes && !confirm(context, &found).await? {
+    let lines =
+        || found.iter().map(|(transfer, left)| line(&transfer.store().uri(&left.name), left)).collect::<Vec<_>>();
+    if !args.dry_run && !args.yes && !confirm(context, &lines()).await? {
         context.output.note("nothing was removed");
         return Ok(());
     }
@@ -106,32 +107,6 @@ async fn look(context: &Context, prefix: Option<&str>) -> Result<(Transfer, Vec<
     let transfer = context.open(&location).await?;
     let found = checkpoint::leftovers(&transfer, &location.prefix()).await?;
     Ok((transfer, found))
-}
-
-/// Asks whoever sits at the terminal; without one, nothing is removed.
-async fn confirm(context: &Context, found: &[(Transfer, Leftover)]) -> Result<bool> {
-    if !std::io::stdin().is_terminal() || context.output.is_json() {
-        return Err(Error::invalid("nobody is there to be asked whether to remove them")
-            .hint_is("add --yes to remove without being asked, or --dry-run to see what would go"));
-    }
-    for (transfer, left) in found {
-        context.output.stderr(&line(&transfer.store().uri(&left.name), left));
-    }
-    let mut stderr = std::io::stderr();
-    let failed = |error| Error::local("ask on the terminal", error);
-    write!(stderr, "remove {}? [y/N] ", if found.len() == 1 { "it" } else { "them" }).map_err(failed)?;
-    stderr.flush().map_err(failed)?;
-    let asked = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    // Whoever presses Ctrl-C has answered.
-    let answer = tokio::select! {
-        biased;
-        () = context.runtime.cancel.cancelled() => return Err(Error::cancelled()),
-        answer = asked => answer.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?.map_err(failed)?,
-    };
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 fn line(uri: &str, left: &Leftover) -> String {

@@ -251,6 +251,20 @@ impl Progress {
         }
     }
 
+    /// A removal begins.
+    pub(crate) fn removing(&self, files: u64, bytes: u64) {
+        self.planned(files, bytes);
+    }
+
+    /// So much of it is gone.
+    pub(crate) fn removed(&self, files: u64, bytes: u64) {
+        let done = self.files.done.fetch_add(files, Relaxed) + files;
+        self.moved(bytes);
+        if self.mode == Mode::Bar {
+            self.show_files(done, self.files.planned.load(Relaxed));
+        }
+    }
+
     fn show_files(&self, done: u64, planned: u64) {
         if planned > 1 {
             self.bar().set_message(format!("{done} of {planned} files"));

@@ -5,12 +5,13 @@ use std::os::fd::AsFd;
 
 use storage::checkpoint::{self, PutCheckpoint, Rank};
 use storage::checksum::Crc64;
-use storage::{Error, Overwrite, Result};
+use storage::{Error, Overwrite, Result, Transfer};
 
 use super::args::PutArgs;
 use super::context::{Context, filter};
 use super::location::Location;
 use super::quote::shell;
+use super::retention;
 use super::schema::{Kind, Object, Tally};
 use super::source::{Source, refuse_the_store};
 use super::units::summary;
@@ -25,6 +26,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
         ("--meta", !args.meta.is_empty()),
         ("--rank", args.rank.is_some()),
         ("--world-size", args.world_size.is_some()),
+        ("--keep-last", args.keep_last.is_some()),
     ])?;
     let rank = rank(&args)?;
     refuse_twice(&args.meta)?;
@@ -35,7 +37,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
 
     context.progress.finish();
     let restore = restore(context, &location, &key);
-    let Done { uri, kind, tally, checksum, changed, missing } = done;
+    let Done { uri, kind, tally, checksum, changed, missing, committed } = done;
     let tally = context.progress.counted(tally);
     let checksum = checksum.map(|sum| sum.to_string());
     let missing_ranks = missing.as_deref();
@@ -52,7 +54,11 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
             context.output.note(&format!("the checkpoint appears when {} more ranks are there", several.len()));
         }
     }
-    Ok(())
+    // What was put has been told of: nothing that happens from here on is about it.
+    match (args.keep_last, committed) {
+        (Some(keep_last), Some(transfer)) => Ok(retention::after_put(context, &transfer, &key, keep_last).await?),
+        _ => Ok(()),
+    }
 }
 
 /// `--rank` and `--world-size`, which mean something only together.
@@ -80,6 +86,8 @@ struct Done {
     changed: bool,
     /// With `--rank`, the ranks that are not there yet.
     missing: Option<Vec<u32>>,
+    /// Of a checkpoint that stands by this command's own doing, or did already: where. Of several ranks one has committed.
+    committed: Option<Transfer>,
 }
 
 async fn send(
@@ -106,7 +114,8 @@ async fn send(
             let missing = rank.map(|_| missing_ranks);
             let tally = Tally::of(files, bytes, moved_files, moved_bytes);
             let changed = committed || moved_files > 0;
-            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed, missing });
+            let committed = (committed || rank.is_none()).then_some(transfer);
+            return Ok(Done { uri, kind: Kind::Checkpoint, tally, checksum: None, changed, missing, committed });
         }
         Source::File(path) => transfer.put_file(path, key, overwrite).await?,
         Source::Stdin => {
@@ -116,7 +125,8 @@ async fn send(
         }
     };
     let tally = Tally::one(put.size, put.moved);
-    Ok(Done { uri, kind: Kind::File, tally, checksum: Some(put.checksum), changed: put.moved, missing: None })
+    let (changed, checksum) = (put.moved, Some(put.checksum));
+    Ok(Done { uri, kind: Kind::File, tally, checksum, changed, missing: None, committed: None })
 }
 
 /// A key has one value; which of two was meant only the user knows.

@@ -3,20 +3,24 @@
 use std::collections::BTreeSet;
 
 use storage::checkpoint::{self, Removed};
-use storage::{ErrorKind, Result, Transfer, key};
+use storage::{Error, ErrorKind, Result, Transfer, key};
 
 use super::args::RmArgs;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
 use super::location::{Location, Place};
 use super::partial;
+use super::retention;
 use super::schema::Object;
 use super::units::size;
 
 /// Runs `rm`: each key in turn, also after one has failed.
 pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
-    if args.partial {
-        return partial::remove(context, &args).await;
+    match (context.typed.selection, args.partial) {
+        (true, true) => return Err(contradiction().into()),
+        (true, false) => return retention::remove(context, &args).await,
+        (false, true) => return partial::remove(context, &args).await,
+        (false, false) => {}
     }
     let locations = args.keys.iter().map(|text| located(text)).collect::<Result<Vec<Location>>>()?;
     let mut seen = BTreeSet::new();
@@ -63,6 +67,12 @@ pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
         true => Ok(()),
         false => Err(Several { codes: failed, of: seen.len() }.into()),
     }
+}
+
+fn contradiction() -> Error {
+    Error::invalid("--partial selects what was abandoned, the other selections what is complete").hint_is(
+        "run one after the other: rm --partial (or STRATA_RM_PARTIAL), and rm with --keep-last, --keep-every or --older-than",
+    )
 }
 
 fn located(text: &str) -> Result<Location> {

@@ -42,7 +42,7 @@ pub(crate) enum Object<'a> {
         /// False where the store held no checksum to compare with.
         verified: bool,
     },
-    /// `rm` removed a file or a checkpoint, or would have.
+    /// `rm`, or `put --keep-last` after its own, removed a file or a checkpoint, or `rm` would have.
     Removed { uri: &'a str, key: &'a str, files: u64, bytes: u64, dry_run: bool },
     /// `ls`: a checkpoint.
     Checkpoint {

@@ -23,10 +23,16 @@ pub(crate) enum Job {
     GetFile,
     /// Of a checkpoint.
     Remove,
+    /// Of what is older than the newest.
+    Prune,
+    /// A directory, and then what is older.
+    PutAndPrune,
 }
 
 /// The checkpoint's name, and that of the directory that is put.
 const NAME: &str = "epoch_1";
+/// One that is newer, of the same content.
+const NEWER: &str = "epoch_2";
 const FILE: &str = "model.bin";
 const OLD: &[u8] = b"what was there before";
 
@@ -54,6 +60,8 @@ impl Job {
             Job::Get | Job::GetOver => &["get", NAME, "got", "--part-size", "5MiB"],
             Job::GetFile => &["get", FILE, "got.bin", "--part-size", "5MiB"],
             Job::Remove => &["rm", NAME],
+            Job::Prune => &["rm", "--keep-last", "1", "--yes"],
+            Job::PutAndPrune => &["put", NAME, NEWER, "--keep-last", "1", "--part-size", "5MiB"],
         }
     }
 
@@ -98,6 +106,15 @@ impl Job {
             Job::Remove => {
                 bed.ok(["put", NAME, "--part-size", "5MiB"]);
             }
+            Job::Prune => {
+                empty(bed);
+                bed.ok(["put", NAME, "--part-size", "5MiB"]);
+                bed.ok(["put", NAME, NEWER, "--part-size", "5MiB"]);
+            }
+            Job::PutAndPrune => {
+                empty(bed);
+                bed.ok(["put", NAME, "--part-size", "5MiB"]);
+            }
         }
     }
 
@@ -106,6 +123,20 @@ impl Job {
         let new = content();
         let is_whole = |path: &str, there: &[u8], old: bool| there == new[path] || old && there == OLD;
         match self {
+            Job::Prune | Job::PutAndPrune => {
+                let listed = bed.ok(["ls", "--json"]).json_lines();
+                let state = |name: &str| {
+                    let line = listed.iter().find(|line| line["name"] == name);
+                    line.map_or("none", |line| line["state"].as_str().unwrap())
+                };
+                let states = (state(NAME), state(NEWER));
+                match (self, states) {
+                    // Nothing goes before the newer one is there.
+                    (Job::PutAndPrune, ("complete", "none" | "partial")) => assert_back(bed, NAME, when),
+                    (_, ("complete" | "partial" | "none", "complete")) => assert_back(bed, NEWER, when),
+                    _ => panic!("{when}: {states:?}"),
+                }
+            }
             Job::Put | Job::PutOver | Job::Remove => {
                 for (path, there) in stored(bed) {
                     if let Some(path) = path.strip_prefix("epoch_1/").filter(|path| !path.starts_with(".strata/")) {
@@ -114,7 +145,7 @@ impl Job {
                 }
                 let is_committed = bed.stored_keys().contains(&format!("{NAME}/.strata/manifest.json"));
                 if is_committed {
-                    assert_back(bed, when);
+                    assert_back(bed, NAME, when);
                 }
                 let listed = bed.ok(["ls", "--json"]).json_lines();
                 let states: Vec<_> = listed.iter().filter(|line| line["name"] == NAME).collect();
@@ -148,11 +179,18 @@ impl Job {
         let codes: &[i32] = if self == Job::Remove { &[0, 4] } else { &[0] };
         assert!(again.code.is_some_and(|code| codes.contains(&code)), "{when}: {:?} {}", again.code, again.stderr);
         match self {
-            Job::Put | Job::PutOver => assert_back(bed, when),
+            Job::Put | Job::PutOver => assert_back(bed, NAME, when),
             Job::PutFile => assert!(stored(bed)[FILE] == content()[FILE], "{when}"),
             Job::Get | Job::GetOver => assert!(got(bed) == *content(), "{when}"),
             Job::GetFile => assert!(bed.read("got.bin") == content()[FILE], "{when}"),
             Job::Remove => assert!(stored(bed).is_empty(), "{when}"),
+            Job::Prune | Job::PutAndPrune => {
+                // What is left of a removal that was cut short is no checkpoint that the same command would see again.
+                bed.ok(["rm", "--partial", "--yes"]);
+                assert_back(bed, NEWER, when);
+                let newer = |key: &String| key.strip_prefix(NEWER).is_some_and(|path| path.starts_with('/'));
+                assert!(stored(bed).keys().all(newer), "{when}: {:?}", bed.stored_keys());
+            }
         }
         let left = leftovers(bed);
         assert!(left.len() <= nameless, "{when}: {left:?} left behind");
@@ -176,8 +214,8 @@ pub(crate) fn leftovers(bed: &Bed) -> Vec<String> {
     uploads.into_iter().chain(bed.journals()).chain(partial).collect()
 }
 
-fn assert_back(bed: &Bed, when: &str) {
-    let said = bed.run(["get", NAME, "back", "-q"]);
+fn assert_back(bed: &Bed, name: &str, when: &str) {
+    let said = bed.run(["get", name, "back", "-q"]);
     assert_eq!(said.code, Some(0), "{when}: {}", said.stderr);
     assert!(files_below(&bed.path("back")) == *content(), "{when}: what comes back is not what was put");
     fs::remove_dir_all(bed.path("back")).unwrap();

@@ -68,6 +68,11 @@ fn remove_on_the_local_store() {
 }
 
 #[test]
+fn prune_on_the_local_store() {
+    [Job::Prune, Job::PutAndPrune].iter().for_each(|job| sweep(&bed::local(), *job));
+}
+
+#[test]
 fn put_on_minio() {
     [Job::Put, Job::PutFile].iter().for_each(|job| sweep(&bed::minio(), *job));
 }
@@ -80,4 +85,9 @@ fn get_from_minio() {
 #[test]
 fn remove_on_minio() {
     sweep(&bed::minio(), Job::Remove);
+}
+
+#[test]
+fn prune_on_minio() {
+    [Job::Prune, Job::PutAndPrune].iter().for_each(|job| sweep(&bed::minio(), *job));
 }

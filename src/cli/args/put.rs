@@ -1,9 +1,12 @@
 //! `put`.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
+
+use super::count::parse_last;
 
 /// Put a file, a directory (one checkpoint), or stdin into the store
 #[derive(Debug, Args)]
@@ -11,6 +14,7 @@ use clap::{Args, ValueHint};
 Examples:
   strata-ckpt put epoch_10/model.bin            stored as epoch_10/model.bin
   strata-ckpt put epoch_10 --meta step=12000    one checkpoint of all files below epoch_10
+  strata-ckpt put epoch_10 --keep-last 3        and remove what is older beside it
   strata-ckpt put shards epoch_10 --rank 3 --world-size 64
   strata-ckpt put /scratch/model.bin runs/a/    stored as runs/a/model.bin
   tar c run | strata-ckpt put - run.tar")]
@@ -47,6 +51,17 @@ pub(crate) struct PutArgs {
     /// Replace a committed checkpoint of other content; for the seconds of the change there is none
     #[arg(long, env = "STRATA_FORCE", value_parser = BoolishValueParser::new())]
     pub(crate) force: bool,
+
+    /// When a directory is committed, remove the complete checkpoints beside it but for the N with the highest numbers, the
+    /// newest, and this one. What cannot be removed is a warning
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        env = "STRATA_PUT_KEEP_LAST",
+        value_name = "N",
+        value_parser = parse_last
+    )]
+    pub(crate) keep_last: Option<NonZeroU64>,
 
     /// Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank
     #[arg(long, env = "STRATA_RANK", value_name = "R")]
