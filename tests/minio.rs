@@ -118,3 +118,56 @@ fn a_file_that_another_tool_replaced_is_noticed() {
     assert_eq!(bed.run(["get", "run", "back"]).code, Some(6));
     bed.assert_nothing_left();
 }
+
+/// What old versions and delete markers there are, asked as root.
+fn versions(bed: &bed::Bed) -> (usize, usize) {
+    let listed = bed.bucket().as_root("GET", "?versions=", b"");
+    let text = String::from_utf8(listed.body).unwrap();
+    (text.matches("<Version>").count(), text.matches("<DeleteMarker>").count())
+}
+
+#[test]
+fn what_is_removed_from_a_bucket_that_keeps_versions_is_called_hidden() {
+    for bucket in [minio::shared().versioned_bucket(), minio::shared().locked_bucket()] {
+        let bed = bed::on(bucket);
+        bed.write("run/a.bin", &[1; 6 << 20]);
+        bed.write("run/b.bin", b"b");
+        bed.write("file", b"old");
+        bed.ok(["put", "run"]);
+        bed.ok(["put", "file"]);
+        bed.write("file", b"newer");
+        bed.ok(["put", "file"]);
+        bed.ok(["get", "file", "back"]);
+        assert_eq!(bed.read("back"), b"newer");
+        bed.write("run/b.bin", b"c");
+        bed.ok(["put", "run", "--force"]);
+        bed.ok(["get", "run", "again"]);
+        bed.assert_same_tree("again", "run");
+
+        let preview = bed.ok(["rm", "--dry-run", "run", "file"]);
+        assert!(preview.stderr.contains("would free 6.0 MiB"), "{preview:?}");
+        let removed = bed.ok(["rm", "run", "file"]);
+        assert_eq!(removed.stdout, preview.stdout);
+        assert!(removed.stderr.contains("are hidden, not freed: the bucket keeps old versions"), "{removed:?}");
+        assert!(!removed.stderr.contains("\nfreed"), "{removed:?}");
+        assert!(bed.ok(["ls"]).stdout.is_empty());
+        assert_eq!(bed.run(["get", "run"]).code, Some(4));
+        let (versions, markers) = versions(&bed);
+        assert!(versions >= 6 && markers >= 4, "{versions} versions, {markers} markers");
+
+        bed.ok(["put", "run"]);
+        bed.ok(["get", "run", "third"]);
+        bed.assert_same_tree("third", "run");
+        let pruned = bed.ok(["rm", "--keep-last", "1", "--yes"]);
+        assert!(pruned.stderr.contains("nothing to remove"), "{pruned:?}");
+        assert!(bed.bucket().uploads().is_empty());
+    }
+}
+
+#[test]
+fn what_is_removed_from_other_buckets_is_freed() {
+    let bed = bed::minio();
+    bed.write("file", b"content");
+    bed.ok(["put", "file"]);
+    assert_eq!(bed.ok(["rm", "file"]).stderr.trim(), "freed 7 B");
+}

@@ -7,6 +7,7 @@ mod completions;
 mod confirm;
 mod context;
 mod exit;
+mod freed;
 mod get;
 mod location;
 mod ls;

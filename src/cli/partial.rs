@@ -8,6 +8,7 @@ use super::args::{LsArgs, RmArgs};
 use super::confirm::confirm;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
+use super::freed;
 use super::location::Location;
 use super::quote::visible;
 use super::schema::Object;
@@ -94,8 +95,7 @@ pub(crate) async fn remove(context: &Context, args: &RmArgs) -> anyhow::Result<(
             }
         }
     }
-    let verb = if args.dry_run { "would free" } else { "freed" };
-    context.output.note(&format!("{verb} {}", size(total)));
+    freed::tell(context, total, args.dry_run);
     match failed.is_empty() {
         true => Ok(()),
         false => Err(Several { codes: failed, of: found.len() }.into()),

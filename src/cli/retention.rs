@@ -10,6 +10,7 @@ use super::args::RmArgs;
 use super::confirm::confirm;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
+use super::freed;
 use super::location::{Location, Place};
 use super::schema::Object;
 use super::units::size;
@@ -70,8 +71,7 @@ async fn carry_out(context: &Context, free: &[(Transfer, Surplus)], dry_run: boo
         }
     }
     context.progress.finish();
-    let verb = if dry_run { "would free" } else { "freed" };
-    context.output.note(&format!("{verb} {}", size(total)));
+    freed::tell(context, total, dry_run);
     match failed.is_empty() {
         true => Ok(()),
         false => Err(Several { codes: failed, of: free.len() }.into()),
@@ -133,7 +133,7 @@ pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str
         }
     }
     if total > 0 {
-        context.output.note(&format!("freed {}", size(total)));
+        freed::tell(context, total, false);
     }
     Ok(())
 }

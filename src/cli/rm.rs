@@ -8,11 +8,11 @@ use storage::{Error, ErrorKind, Result, Transfer, key};
 use super::args::RmArgs;
 use super::context::Context;
 use super::exit::{Failure, Several, of_kind};
+use super::freed;
 use super::location::{Location, Place};
 use super::partial;
 use super::retention;
 use super::schema::Object;
-use super::units::size;
 
 /// Runs `rm`: each key in turn, also after one has failed.
 pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
@@ -59,9 +59,8 @@ pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
             }
         }
     }
-    let verb = if args.dry_run { "would free" } else { "freed" };
     if failed.len() < seen.len() {
-        context.output.note(&format!("{verb} {}", size(total)));
+        freed::tell(context, total, args.dry_run);
     }
     match failed.is_empty() {
         true => Ok(()),
