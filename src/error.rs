@@ -210,6 +210,11 @@ impl Error {
         self.0.key.as_deref()
     }
 
+    /// What went wrong alone, without action, key and endpoint.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The server's own name for the error, such as `SlowDown`, if it gave one.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()

@@ -23,7 +23,7 @@ fn of_the_whole() {
 
 #[test]
 fn of_each_command() {
-    for command in ["put", "get", "ls", "rm", "bench", "completions"] {
+    for command in ["put", "get", "ls", "rm", "bench", "setup", "completions"] {
         insta::assert_snapshot!(format!("help_{command}"), help(&[command, "--help"]));
     }
 }
@@ -32,7 +32,7 @@ fn of_each_command() {
 #[test]
 fn every_variable_has_its_example() {
     let example = include_str!("../.env.example");
-    let commands = ["put", "get", "ls", "rm", "bench"];
+    let commands = ["put", "get", "ls", "rm", "bench", "setup"];
     let helps: String = commands.iter().map(|command| help(&[command, "--help"])).chain([help(&["--help"])]).collect();
     let words: Vec<&str> = helps.split_whitespace().collect();
     let named: Vec<&str> =

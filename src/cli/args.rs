@@ -8,6 +8,7 @@ mod list;
 mod ls;
 mod put;
 mod rm;
+mod setup;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -20,6 +21,7 @@ pub(crate) use get::GetArgs;
 pub(crate) use ls::LsArgs;
 pub(crate) use put::PutArgs;
 pub(crate) use rm::RmArgs;
+pub(crate) use setup::SetupArgs;
 
 const ABOUT: &str = "Move training checkpoints between this machine and a store: a local directory, Amazon S3, MinIO";
 
@@ -62,6 +64,7 @@ pub(crate) enum Action {
     Ls(LsArgs),
     Rm(RmArgs),
     Bench(Box<BenchArgs>),
+    Setup(SetupArgs),
     Completions(CompletionsArgs),
 }
 

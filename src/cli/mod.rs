@@ -17,6 +17,7 @@ mod put;
 mod quote;
 mod rm;
 mod schema;
+mod setup;
 mod signals;
 mod source;
 mod units;
@@ -143,6 +144,10 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
             "the store is too slow to be cleaned up in time: remove what is left under {}...",
             storage::bench::PREFIX
         )),
+        Action::Setup(_) => Error::cancelled().hint_is(format!(
+            "the store is too slow to be cleaned up in time: remove what is left under {}...",
+            storage::check::PREFIX
+        )),
         _ => Error::cancelled(),
     };
     let work = async {
@@ -152,6 +157,7 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
             Action::Ls(args) => ls::run(context, args).await,
             Action::Rm(args) => rm::run(context, args).await,
             Action::Bench(args) => bench::run(context, *args).await,
+            Action::Setup(args) => setup::run(context, args).await,
             Action::Completions(args) => completions::run(&context.output, &args),
         }
     };

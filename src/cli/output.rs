@@ -97,6 +97,18 @@ impl Output {
         }
     }
 
+    /// What to do next.
+    pub(crate) fn hint(&self, hint: &str) {
+        self.stderr(&format!("{HINT}hint:{HINT:#} {hint}"));
+    }
+
+    /// What may be done next, where everything works.
+    pub(crate) fn quiet_hint(&self, hint: &str) {
+        if !self.quiet {
+            self.hint(hint);
+        }
+    }
+
     /// One JSON object for programs.
     pub(crate) fn event(&self, object: &Object<'_>) {
         self.stderr(&json(object));

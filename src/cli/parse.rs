@@ -33,6 +33,12 @@ pub(crate) struct Typed {
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
+    /// `--endpoint-url`.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
+    pub(crate) endpoint_url: bool,
+    /// `--region`.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
+    pub(crate) region: bool,
 }
 
 /// A command line that cannot be run.
@@ -163,6 +169,8 @@ impl Typed {
             part_size: typed("part_size"),
             concurrency: typed("concurrency"),
             profile: typed("profile"),
+            endpoint_url: typed("endpoint_url"),
+            region: typed("region"),
         }
     }
 }
