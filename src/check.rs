@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorKind};
 /// What the names of a check's own objects begin with.
 pub const PREFIX: &str = ".strata-check-";
 
+const NO_BETTER_HINT: &str = "this is all that the store says: ask whoever runs it";
+
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -87,8 +89,8 @@ impl<'a> Sheet<'a> {
 
     /// As an error says it, without what and where: the check's name tells that.
     pub(crate) fn bad(&mut self, name: &'static str, error: &Error) {
-        let (detail, hint) = (error.message().to_owned(), error.hint().map(str::to_owned));
-        self.add(Check { name, outcome: Outcome::Bad, detail, hint, kind: Some(error.kind()) });
+        let (detail, hint) = (error.message().to_owned(), error.hint().unwrap_or(NO_BETTER_HINT).to_owned());
+        self.add(Check { name, outcome: Outcome::Bad, detail, hint: Some(hint), kind: Some(error.kind()) });
     }
 
     pub(crate) fn skip(&mut self, name: &'static str, why: impl Into<String>) {

@@ -69,10 +69,12 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
             "this machine's clock differs too much from the server's".to_owned(),
             "set the clock, for example with timedatectl or chronyc",
         ),
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "ExpiredTokenException" => denied(
-            "the session token has expired or is not valid".to_owned(),
-            "get new credentials (for SSO: aws sso login), set all three AWS_ variables together, and run the same command again",
-        ),
+        "ExpiredToken" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired" | "ExpiredTokenException" => {
+            denied(
+                "the session token has expired or is not valid".to_owned(),
+                "get new credentials (for SSO: aws sso login), set all three AWS_ variables together, and run the same command again",
+            )
+        }
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"

@@ -50,9 +50,9 @@ impl Client {
                 self.move_to(details.region.as_deref(), site)
             }
             Some("RequestTimeTooSkewed") => self.learnt.correct_clock(answer, signed_at),
-            Some("ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "TokenRefreshRequired") => {
-                self.identity.renew(credentials).await
-            }
+            Some(
+                "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired",
+            ) => self.identity.renew(credentials).await,
             // HEAD gives no code.
             None if matches!(status, 301 | 307 | 308 | 400) && self.move_to(details.region.as_deref(), site) => true,
             None if status == 403 => self.learnt.correct_clock(answer, signed_at),

@@ -31,7 +31,7 @@ const ANNOUNCEMENT: [(&str, &str); 2] =
 
 /// The body of a spare part, and an MD5 that it does not have.
 pub(super) const SPARE: &[u8] = b"0";
-const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+pub(super) const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
 /// What is known of a server's CRC-64/NVME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

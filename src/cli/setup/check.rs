@@ -71,9 +71,11 @@ fn print(context: &Context, check: &Check) -> Result<()> {
     let line = format!("{name:names$}  {style}{outcome:outcomes$}{style:#}  {}", visible(detail));
     output.lines([line.trim_end()])?;
     if let Some(hint) = hint {
+        // stderr may be read alone.
+        let hint = format!("{name}: {}", visible(hint));
         match outcome {
-            Outcome::Bad => output.hint(&visible(hint)),
-            _ => output.quiet_hint(&visible(hint)),
+            Outcome::Bad => output.hint(&hint),
+            _ => output.quiet_hint(&hint),
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::s3::memory::Crc64Known;
 use crate::s3::payload::Payload;
 use crate::s3::put;
+use crate::s3::sums::WRONG_MD5;
 
 /// An ETag that nothing has.
 const WRONG_ETAG: &str = "\"00000000000000000000000000000000\"";
@@ -22,18 +23,19 @@ impl Doctor<'_> {
             return Ok(());
         }
         let (crc64, content_md5) = self.client.learnt.sums.found();
-        if crc64 == Some(Crc64Known::Kept) && !self.refuses_wrong_crc64().await? {
+        let wrong = Crc64::of(&fresh_bytes(SMALL)).to_string();
+        if crc64 == Some(Crc64Known::Kept) && !self.refuses("x-amz-checksum-crc64nvme", &wrong).await? {
             let lies = "the server confirms a CRC-64/NVME that the bytes do not have";
             let hint = "what is damaged on its way up would not be noticed: do not use this store";
             self.sheet.bad(NAME, &Error::new(ErrorKind::Integrity, lies).hint_is(hint));
             return Ok(());
         }
         (self.facts.crc64, self.facts.content_md5) = (crc64, content_md5);
-        let md5 = match content_md5 {
-            Some(true) => "a wrong Content-MD5 is refused",
-            Some(false) => "a wrong Content-MD5 is accepted",
-            None => "Content-MD5 was not tried",
+        let heeds_md5 = match content_md5 {
+            None => self.refuses("content-md5", WRONG_MD5).await?,
+            Some(known) => known,
         };
+        let md5 = if heeds_md5 { "a wrong Content-MD5 is refused" } else { "a wrong Content-MD5 is accepted" };
         let how = match crc64 {
             Some(Crc64Known::Kept) => {
                 self.sheet.good(NAME, format!("CRC-64/NVME is kept and a wrong one refused; {md5}"));
@@ -42,28 +44,29 @@ impl Doctor<'_> {
             Some(Crc64Known::Refused) => "CRC-64/NVME is refused",
             Some(Crc64Known::Ignored) | None => "CRC-64/NVME is not kept",
         };
-        let hint = match content_md5 {
-            Some(false) => {
-                "nothing that is sent is checked by the server; what a checkpoint's manifest names is checked when it is read"
+        let hint = match heeds_md5 {
+            false => {
+                "the server checks nothing of what is sent; what a checkpoint's manifest names is checked when read"
             }
-            _ => "what is stored is checked only where a checkpoint's manifest has the checksums: put directories",
+            true => "what is stored is checked only where a checkpoint's manifest has the checksums: put directories",
         };
         self.sheet.note(NAME, format!("{how}; {md5}"), hint);
         Ok(())
     }
 
-    async fn refuses_wrong_crc64(&mut self) -> Result<bool> {
+    /// Whether an object with a header that its bytes do not fit is refused.
+    async fn refuses(&mut self, header: &'static str, wrong: &str) -> Result<bool> {
         let key = self.scratch.place("wrong-checksum");
-        let (sent, other) = (fresh_bytes(SMALL), fresh_bytes(SMALL));
-        let wrong = Crc64::of(&other).to_string();
-        let outgoing = self.put_request(&key, &[("x-amz-checksum-crc64nvme", &wrong)], Payload::Bytes(sent))?;
+        let outgoing = self.put_request(&key, &[(header, wrong)], Payload::Bytes(fresh_bytes(SMALL)))?;
         Ok(self.unless_cancelled(self.client.exchange(&outgoing)).await?.is_err())
     }
 
     /// A second write that must not happen, one over something else, and both at the end of an upload.
     pub(super) async fn conditions(&mut self) -> Result<()> {
         const NAME: &str = "conditional writes";
-        if let Some(why) = self.writes_need() {
+        // A refusal is ours or another's, which only a look at the object tells.
+        let get = (self.held.get, "s3:GetObject");
+        if let Some(why) = self.writes_need().or_else(|| self.lacking(&[get])) {
             self.sheet.skip(NAME, why);
             return Ok(());
         }

@@ -43,9 +43,10 @@ impl Doctor<'_> {
         Ok(Some(credentials))
     }
 
-    /// True where the bucket is there and the server knows us. HEAD tells the time and the region; only a listing that is
+    /// Whether the bucket is there and the server knows us; else why nothing more can be tried. HEAD tells the time and the region; only a listing that is
     /// refused says why.
-    pub(super) async fn introduce(&mut self, credentials: &Credentials) -> Result<bool> {
+    pub(super) async fn introduce(&mut self, credentials: &Credentials) -> Result<Result<(), &'static str>> {
+        const SILENT: &str = "the server gives no answer of S3";
         let client = self.client.clone();
         let head = &about_bucket(&client, "HEAD", None)?;
         let bucket = format!("s3://{}", client.bucket);
@@ -54,16 +55,19 @@ impl Doctor<'_> {
             Ok(answered) => answered,
             Err(error) => {
                 self.sheet.bad("service", &error);
-                return Ok(false);
+                return Ok(Err(SILENT));
             }
         };
         let directory = self.scratch.directory();
         let listed = self.unless_cancelled(list::page(&client, &directory, None, &bucket)).await?;
         if !self.service(&answer, &listed) {
-            return Ok(false);
+            return Ok(Err(SILENT));
         }
         self.clock(&answer, at, &listed);
-        Ok(self.identity(&listed, credentials) && self.bucket(&answer, &listed))
+        if !self.identity(&listed, credentials) {
+            return Ok(Err("the server refuses the keys"));
+        }
+        Ok(if self.bucket(&answer, &listed) { Ok(()) } else { Err("the bucket cannot be used") })
     }
 
     /// Something that speaks S3.
@@ -162,10 +166,7 @@ impl Doctor<'_> {
 
 /// A refusal by somebody who knows us, for want of a permission.
 pub(super) fn is_missing_right(error: &Error) -> bool {
-    let of_identity = ["InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"];
-    let of_token = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "ExpiredTokenException", "BadRequest"];
-    error.kind() == ErrorKind::Denied
-        && !error.code().is_some_and(|code| of_identity.contains(&code) || of_token.contains(&code))
+    error.kind() == ErrorKind::Denied && matches!(error.code(), None | Some("AccessDenied" | "AllAccessDisabled"))
 }
 
 /// An answer that only a server of S3 gives.

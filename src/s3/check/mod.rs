@@ -156,8 +156,8 @@ impl Doctor<'_> {
         let Some(credentials) = self.credentials(origins).await? else {
             return self.skip_the_rest("there are no credentials");
         };
-        if !self.introduce(&credentials).await? {
-            return self.skip_the_rest("the bucket cannot be used");
+        if let Err(why) = self.introduce(&credentials).await? {
+            return self.skip_the_rest(why);
         }
         for step in 0.. {
             if self.sheet.has_lost_contact() {
