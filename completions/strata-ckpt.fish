@@ -56,6 +56,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "get" -d 'Ge
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "ls" -d 'List checkpoints, and the files beside them'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "rm" -d 'Remove files and checkpoints'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "bench" -d 'Measure how fast the store is, and what to set'
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "setup" -d 'Try everything that transfers with the store rest on'
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -f -a "completions" -d 'Print a completion script for a shell, or the man page'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l include -d 'Of a directory, put only files that match; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l exclude -d 'Of a directory, leave out files that match; repeatable. In the variable, one a line' -r
@@ -220,6 +221,33 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s v -l v
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s h -l help -d 'Print help'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l backend -d 'Kind of store' -r -f -a "local\t''
+s3\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l bucket -d 'Bucket that keys are in' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l prefix -d 'Put before every key' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l region -d 'Region of the bucket; else the AWS configuration\'s, else us-east-1' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l endpoint-url -d 'Server to use in place of AWS, such as http://127.0.0.1:9000' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
+path\t''
+virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l max-memory -d 'What stdin and stdout may hold in memory' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l retries -d 'How often a failed request is repeated' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l claim-expiry -d 'How long a put of a directory may show no sign of life before another machine may go on with it' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l deadline -d 'Give the whole command up after so long' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l env-file -d 'File of variables to read in place of ./.env' -r -F
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l color -d 'When to colour; auto is on a terminal, without NO_COLOR' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l check -d 'Check everything, and change nothing'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s q -l quiet -d 'Only warnings and errors on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s v -l verbose -d 'Each file and each retry on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l no-progress -d 'No progress on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s h -l help -d 'Print help'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l bucket -d 'Bucket that keys are in' -r

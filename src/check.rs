@@ -112,6 +112,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// Whether the store has stopped to answer.
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))]
     pub(crate) fn has_lost_contact(&self) -> bool {
         self.checks.iter().any(|check| check.kind == Some(ErrorKind::Unavailable))
     }

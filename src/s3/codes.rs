@@ -80,6 +80,10 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
         | "IllegalLocationConstraintException"
         | "TemporaryRedirect"
         | "Redirect" => wrong_region(details.region.as_deref(), bucket, region),
+        "SecondLevelDomainForbidden" | "PathStyleDomainForbidden" => {
+            Error::invalid("the server takes a bucket's name only as a part of the host's")
+                .hint_is("use --addressing-style virtual (STRATA_ADDRESSING_STYLE)")
+        }
         "PreconditionFailed" => Error::new(ErrorKind::Exists, "another object is there already"),
         "ConditionalRequestConflict" | "OperationAborted" => {
             Error::new(ErrorKind::Unavailable, "another writer was at the same object at the same time")

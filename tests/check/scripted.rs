@@ -172,3 +172,12 @@ fn something_that_is_no_s3() {
     assert!(checked.detail("service").contains("a web page came back"), "{}", checked.detail("service"));
     assert_eq!(server.requests(Operation::Put).len(), 0);
 }
+
+#[test]
+fn a_server_that_wants_the_bucket_in_the_hosts_name() {
+    let refuse = Action::refuse(403, "SecondLevelDomainForbidden");
+    let server = Faulty::start([Rule::always(Operation::Any, refuse)]);
+    let checked = checked(&bed::faulty(&server), &[]);
+    assert_eq!((checked.with(&["bad"]), checked.said.code), (vec!["bucket"], Some(2)));
+    assert!(checked.hint("bucket").contains("--addressing-style virtual"));
+}

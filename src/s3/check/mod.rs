@@ -24,7 +24,7 @@ mod uploads;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusoto_core::signature::SignedRequest;
@@ -76,10 +76,10 @@ const CLEAN_UP: &str = "clean-up";
 const KEPT: &str = "kept";
 /// A doctor's patience: enough for a server that asks to slow down.
 const RETRIES: u32 = 2;
-/// How often, and after how long each time, it is looked once more for what a server carried out after it was given up:
-/// together less than an interrupted command has to clean up.
-const AFTERTHOUGHTS: u32 = 4;
-const BETWEEN_THOUGHTS: Duration = Duration::from_millis(300);
+/// How long, and how often, it is looked once more for what a server carried out after it was given up: less than an
+/// interrupted command has to clean up.
+const AFTERTHOUGHTS: Duration = Duration::from_millis(1_000);
+const BETWEEN_THOUGHTS: Duration = Duration::from_millis(250);
 /// Bytes of a small object.
 const SMALL: usize = 1000;
 
@@ -92,6 +92,8 @@ pub(super) struct Doctor<'a> {
     sheet: Sheet<'a>,
     scratch: Scratch,
     held: Held,
+    /// What the small object has in it.
+    object: Bytes,
     facts: Facts,
 }
 
@@ -120,6 +122,7 @@ pub(super) async fn check(
         cancel: runtime.cancel.clone(),
         sheet: Sheet::new(&ORDER, tell),
         held: Held::default(),
+        object: fresh_bytes(SMALL),
         facts: Facts::default(),
     };
     if let Err(error) = doctor.examine(origins, region_is_given).await {
@@ -216,13 +219,12 @@ impl Doctor<'_> {
         if !self.scratch.is_used() {
             return "nothing was put into the store".to_owned();
         }
+        let started = Instant::now();
         let mut cleared = self.scratch.clear(self.held.list).await;
-        for _ in 0..AFTERTHOUGHTS {
-            if cleared.is_ok() {
-                // A server may still carry out what it was asked for before it was given up.
-                tokio::time::sleep(BETWEEN_THOUGHTS).await;
-                cleared = self.scratch.clear(self.held.list).await;
-            }
+        while cleared.is_ok() && started.elapsed() < AFTERTHOUGHTS {
+            // A server may still carry out what it was asked for before it was given up.
+            tokio::time::sleep(BETWEEN_THOUGHTS).await;
+            cleared = self.scratch.clear(self.held.list).await;
         }
         match cleared {
             Ok(()) => "what it tried with was removed from the store".to_owned(),

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use rusoto_core::signature::SignedRequest;
 
 use super::introduce::is_missing_right;
-use super::{Doctor, SMALL, about_bucket, fresh_bytes};
+use super::{Doctor, about_bucket};
 use crate::backend::{UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,11 +40,10 @@ impl Doctor<'_> {
 
         let list = self.held.list;
         self.tell_right("s3:ListBucket", if list { Ok("new names are listed") } else { Err(None) });
-        let content = fresh_bytes(SMALL);
         let put = match self.held.delete {
             true => {
                 let key = self.scratch.place(OBJECT);
-                let body = PartBody::from_bytes(content.clone());
+                let body = PartBody::from_bytes(self.object.clone());
                 let options = WriteOptions::replace();
                 self.unless_cancelled(put::put(&client, &key, &body, &options)).await?.map(drop)
             }
@@ -54,7 +53,7 @@ impl Doctor<'_> {
         let told = if self.held.delete { "an object was put" } else { "allowed, as far as was tried" };
         self.tell_tried("s3:PutObject", put, told);
 
-        self.get(&content).await?;
+        self.get().await?;
         self.tell_tried("s3:DeleteObject", deleted, "allowed");
         self.tell_tried("s3:AbortMultipartUpload", aborted, "allowed");
         Ok(())
@@ -69,14 +68,14 @@ impl Doctor<'_> {
         client.call("put", path, || async { client.exchange(request).await.map(drop).map_err(Error::from) }).await
     }
 
-    async fn get(&mut self, content: &[u8]) -> Result<()> {
+    async fn get(&mut self) -> Result<()> {
         const NAME: &str = "s3:GetObject";
         let client = self.client.clone();
         let is_there = self.held.put && self.held.delete;
         let key = if is_there { self.scratch.place(OBJECT) } else { self.scratch.absent() };
         let read = client.call("get", &key, || async { get::open(&client, &key, None, None).await?.collect().await });
         match self.unless_cancelled(read).await? {
-            Ok(got) if got == content => {
+            Ok(got) if got == self.object => {
                 self.held.get = true;
                 self.sheet.good(NAME, "what was put came back");
             }

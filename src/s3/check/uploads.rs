@@ -41,7 +41,7 @@ impl Doctor<'_> {
             Ok(_) => self.begin_and_abort().await?,
             Err(_) => Ok(()),
         };
-        match made.and_then(|_| aborted) {
+        match made.and(aborted) {
             Ok(()) => {
                 self.sheet.good(NAME, "an object of two parts was put together, and an upload was aborted");
                 self.ranges(Some((key, parts.concat().into()))).await
@@ -146,19 +146,18 @@ impl Doctor<'_> {
             self.sheet.skip(NAME, why);
             return Ok(());
         }
-        let (key, expected, range) = match large {
-            Some((key, content)) => {
-                let range = PART - 500..PART + 500;
-                (key, Some(content.slice(range.clone())), range)
-            }
-            None => (self.scratch.place(OBJECT), None, 100..200),
+        // Across the border of two parts, where there are two.
+        let (key, content, range) = match large {
+            Some((key, content)) => (key, content, PART - 500..PART + 500),
+            None => (self.scratch.place(OBJECT), self.object.clone(), 100..200),
         };
+        let expected = content.slice(range.clone());
         let asked = range.start as u64..range.end as u64;
         let read = client.call("read", &key, || async {
             get::open(&client, &key, Some(asked.clone()), None).await?.collect().await
         });
         match self.unless_cancelled(read).await? {
-            Ok(got) if expected.is_none_or(|expected| got == expected) => {
+            Ok(got) if got == expected => {
                 self.sheet.good(NAME, "exactly the bytes that were asked for");
             }
             Ok(_) => {
