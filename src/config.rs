@@ -290,6 +290,11 @@ impl Environment {
         self.real.get(name).or_else(|| self.dotenv.get(name)).cloned()
     }
 
+    /// Whether the variable is set in the process itself, so that `.env` does not count.
+    pub fn is_of_process(&self, name: &str) -> bool {
+        self.real.contains_key(name)
+    }
+
     /// The first of these variables that is set, with its name.
     pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<(&'a str, String)> {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))

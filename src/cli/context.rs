@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+#[cfg(feature = "s3")]
+use storage::check::Origins;
+use storage::check::{Check, Tell};
 use storage::checkpoint::Filter;
 use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 #[cfg(feature = "s3")]
@@ -126,11 +129,54 @@ impl Context {
         S3Storage::with_config(config, runtime).await
     }
 
+    /// Checks the bucket that the settings name; with its full name.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn check_s3(&self, tell: Tell<'_>) -> Result<(Vec<Check>, String)> {
+        let prefix = self.prefix()?;
+        let bucket = self.common.bucket.as_deref().ok_or_else(no_bucket)?;
+        let config = self.s3_config(bucket, prefix)?;
+        let checks = S3Storage::check(config, &self.runtime, &self.origins(), tell).await?;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        Ok((checks, format!("s3://{bucket}{slash}{prefix}")))
+    }
+
+    /// Where the settings of a bucket came from, in words.
+    #[cfg(feature = "s3")]
+    fn origins(&self) -> Origins {
+        let of = |typed: bool, flag: &str, names: &[&str]| match typed {
+            true => Some(flag.to_owned()),
+            false => self.environment.first_of(names).map(|(name, _)| match self.environment.is_of_process(name) {
+                true => format!("{name} in the environment"),
+                false => format!("{name} in .env"),
+            }),
+        };
+        let endpoints = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        let credentials = match self.environment.is_of_process("AWS_ACCESS_KEY_ID") {
+            true => "the environment",
+            false => "the file .env",
+        };
+        Origins {
+            endpoint: of(self.typed.endpoint_url, "--endpoint-url", &endpoints),
+            region: of(self.typed.region, "--region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            credentials: Some(credentials.to_owned()),
+        }
+    }
+
+    #[cfg(not(feature = "s3"))]
+    pub(crate) async fn check_s3(&self, _: Tell<'_>) -> Result<(Vec<Check>, String)> {
+        Err(without_s3())
+    }
+
     #[cfg(not(feature = "s3"))]
     async fn s3(&self, _: &str, _: &str, _: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
-        Err(Error::invalid("this strata-ckpt was built without S3")
-            .hint_is("build it with the feature s3, which is on by default"))
+        Err(without_s3())
     }
+}
+
+#[cfg(not(feature = "s3"))]
+fn without_s3() -> Error {
+    Error::invalid("this strata-ckpt was built without S3")
+        .hint_is("build it with the feature s3, which is on by default")
 }
 
 fn no_bucket() -> Error {

@@ -190,7 +190,7 @@ mod tests {
             &self.runtime
         }
         fn capabilities(&self) -> Capabilities {
-            Capabilities { part_size: 1..=u64::MAX, max_parts: 10, max_object_size: u64::MAX }
+            Capabilities { part_size: 1..=u64::MAX, max_parts: 10, max_object_size: u64::MAX, conditional_writes: None }
         }
         fn uri(&self, path: &str) -> String {
             path.to_owned()

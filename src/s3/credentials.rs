@@ -9,6 +9,7 @@ use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_types::region::Region;
@@ -116,6 +117,34 @@ impl Identity {
         }
     }
 
+    /// Where the credentials that it gave came from, in words; `None` where they were given by the caller.
+    pub(super) fn source_of(&self, credentials: &Credentials) -> Option<String> {
+        let Identity::Chain(chain) = self else { return None };
+        let features = credentials.get_property::<Vec<Feature>>().map_or(&[][..], Vec::as_slice);
+        let files = match &chain.profile {
+            Some(profile) => format!("profile '{profile}' of the AWS configuration"),
+            None => "the AWS configuration files".to_owned(),
+        };
+        let has = |any: &[Feature]| features.iter().any(|feature| any.contains(feature));
+        Some(if has(&[Feature::CredentialsImds]) {
+            "this machine's role".to_owned()
+        } else if has(&[Feature::CredentialsHttp]) {
+            "the container's role".to_owned()
+        } else if has(&[Feature::CredentialsEnvVarsStsWebIdToken]) {
+            "a web identity token".to_owned()
+        } else if has(&[Feature::CredentialsEnvVars]) {
+            "the environment".to_owned()
+        } else if has(&[Feature::CredentialsSso, Feature::CredentialsProfileSso]) {
+            format!("SSO, {files}")
+        } else if has(&[Feature::CredentialsProcess, Feature::CredentialsProfileProcess]) {
+            format!("a credential process, {files}")
+        } else if has(&[Feature::CredentialsStsAssumeRole, Feature::CredentialsStsAssumeRoleWebId]) {
+            format!("an assumed role, {files}")
+        } else {
+            files
+        })
+    }
+
     /// The server called `refused` expired: true when the next call may bring others.
     pub(super) async fn renew(&self, refused: &Credentials) -> bool {
         match self {
@@ -212,6 +241,17 @@ pub(super) async fn profile_region(profile: Option<&str>) -> Option<String> {
     Some(builder.build().region().await?.to_string())
 }
 
+/// An access key's id, of which no more is shown than tells it from others.
+pub(super) fn shortened(id: &str) -> String {
+    let characters: Vec<char> = id.chars().collect();
+    let text = |part: &[char]| part.iter().collect::<String>();
+    match characters.len() {
+        0..8 => "…".to_owned(),
+        8..16 => format!("{}…", text(&characters[..2])),
+        len => format!("{}…{}", text(&characters[..4]), text(&characters[len - 4..])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +318,14 @@ mod tests {
         assert!(identity.renew(&refused).await);
         identity.credentials().await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), 3, "new ones are not thrown away for an old refusal");
+    }
+
+    #[test]
+    fn an_id_is_shown_in_part() {
+        for (id, shown) in [("AKIAIOSFODNN7EXAMPLE", "AKIA…MPLE"), ("minioadmin", "mi…"), ("id", "…"), ("", "…")]
+        {
+            assert_eq!(shortened(id), shown);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Everything but RFC 3986's unreserved characters, as signature version 4 wants it.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same for keys, whose slashes stay.
-const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
+pub(super) const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 const AGENT: &str = concat!("strata-ckpt/", env!("CARGO_PKG_VERSION"));
 
 /// A request that can be signed and sent any number of times.
@@ -80,6 +80,11 @@ impl Outgoing {
         let mut other = Outgoing { body, failed_contacts: Arc::default(), ..self.clone() };
         other.headers.insert(CONTENT_LENGTH, HeaderValue::from(other.body.len()));
         other
+    }
+
+    /// Whether it is done only under a condition.
+    pub(super) fn is_conditional(&self) -> bool {
+        [IF_MATCH, IF_NONE_MATCH].iter().any(|name| self.headers.contains_key(name))
     }
 
     /// Adds a header, or replaces it.
