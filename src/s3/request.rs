@@ -75,6 +75,24 @@ impl Outgoing {
         Ok(Outgoing { method, path, query: query.join("&"), headers, body, failed_contacts: Arc::default() })
     }
 
+    /// The right that it takes, and on what, where it is one of the five.
+    pub(super) fn right(&self) -> Option<&'static str> {
+        let asks = |name: &str| self.query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        let on_object = !self.path.is_empty();
+        match self.method {
+            // What a HEAD or a GET says of an object that is not there depends on the other right.
+            Method::GET | Method::HEAD if on_object => {
+                Some("s3:GetObject on its objects, and s3:ListBucket on the bucket")
+            }
+            Method::GET if asks("list-type") => Some("s3:ListBucket on the bucket"),
+            Method::PUT | Method::POST if on_object => Some("s3:PutObject on its objects"),
+            Method::DELETE if asks("uploadId") => Some("s3:AbortMultipartUpload on its objects"),
+            Method::DELETE if on_object => Some("s3:DeleteObject on its objects"),
+            Method::POST if asks("delete") => Some("s3:DeleteObject on its objects"),
+            _ => None,
+        }
+    }
+
     /// The same request with another body.
     pub(super) fn with_body(&self, body: Payload) -> Self {
         let mut other = Outgoing { body, failed_contacts: Arc::default(), ..self.clone() };
@@ -152,6 +170,26 @@ mod tests {
             let request = SignedRequest::new("GET", "s3", &site.rusoto_region(), path);
             assert!(Outgoing::new(request, "b", None).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn each_request_takes_one_of_the_five_rights() {
+        let right = |method: &str, path: &str, params: &[&str]| {
+            let mut request = SignedRequest::new(method, "s3", &site(None, "b").rusoto_region(), path);
+            for name in params {
+                request.add_param(*name, "x");
+            }
+            let words = Outgoing::new(request, "b", None).unwrap().right()?;
+            Some(words.split(' ').next().unwrap())
+        };
+        assert_eq!(right("GET", "/b", &["list-type", "prefix"]), Some("s3:ListBucket"));
+        assert_eq!(right("GET", "/b/k", &[]), Some("s3:GetObject"));
+        assert_eq!(right("PUT", "/b/k", &["partNumber", "uploadId"]), Some("s3:PutObject"));
+        assert_eq!(right("POST", "/b/k", &["uploads"]), Some("s3:PutObject"));
+        assert_eq!(right("DELETE", "/b/k", &["uploadId"]), Some("s3:AbortMultipartUpload"));
+        assert_eq!(right("DELETE", "/b/k", &[]), Some("s3:DeleteObject"));
+        assert_eq!(right("POST", "/b", &["delete"]), Some("s3:DeleteObject"));
+        assert_eq!(right("PUT", "/b", &["lifecycle"]), None);
     }
 
     proptest! {

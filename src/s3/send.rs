@@ -88,6 +88,12 @@ impl Client {
         let details = Details::of(&answer);
         let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
         let mut failure = at(site, failure::explain(&answer, &details, asked));
+        let is_about_a_key = details.message.as_deref().is_some_and(|message| message.contains("kms:"));
+        if let (Some("AccessDenied"), Some(right), false) = (details.code.as_deref(), outgoing.right(), is_about_a_key)
+        {
+            let hint = format!("the identity needs {right}; strata-ckpt setup --iam-policy prints all that it needs");
+            failure.error = failure.error.hint_is(hint);
+        }
         let is_better = self.learn(&answer, &details, site, credentials, *signed_at).await;
         let may_be_elsewhere = *from_memory && matches!(status.as_u16(), 400 | 401 | 403);
         if is_better || (may_be_elsewhere && self.go_home(site)) {
