@@ -29,7 +29,7 @@ if [ "${1:-}" = --session ]; then
     type 'for n in 1 2 3; do strata-ckpt put -q epoch_1 epoch_$n; done' 1
     type 'strata-ckpt put epoch_1 epoch_4 --meta step=4000' 2
     type 'strata-ckpt ls' 3
-    type 'strata-ckpt get --latest restored && diff -r epoch_1 restored && echo the same' 2
+    type 'strata-ckpt get epoch_4 restored && diff -r epoch_1 restored && echo the same' 2
     type 'strata-ckpt rm --keep-last 2 --dry-run' 3
     type 'strata-ckpt rm --keep-last 2 --yes' 2
     type 'strata-ckpt setup --iam-policy' 4
@@ -64,9 +64,9 @@ while read -r name; do
 done < <(compgen -e | grep -E '^(AWS|CHECKPOINT|S3|STORAGE|STRATA)_' || true)
 export AWS_ACCESS_KEY_ID=$MINIO_ROOT_USER AWS_SECRET_ACCESS_KEY=$MINIO_ROOT_PASSWORD XDG_STATE_HOME=$scratch/state
 unset MINIO_ROOT_USER MINIO_ROOT_PASSWORD
-"$recorder" rec --quiet --overwrite --cols 120 --rows 32 --idle-time-limit 3 --command "bash '$root/scripts/record-first-minutes.sh' --session" \
+"$recorder" rec --quiet --overwrite --cols 120 --rows 46 --idle-time-limit 3 --command "bash '$root/scripts/record-first-minutes.sh' --session" \
     "$root/docs/first-five-minutes.cast"
-"$painter" render "$root/docs/first-five-minutes.cast" "$root/docs/first-five-minutes.svg"
+"$painter" render -m 150 "$root/docs/first-five-minutes.cast" "$root/docs/first-five-minutes.svg"
 if grep -qF "$AWS_SECRET_ACCESS_KEY" "$root/docs/first-five-minutes.cast" "$root/docs/first-five-minutes.svg"; then
     die "the secret key is in the recording"
 fi
