@@ -120,7 +120,8 @@ fn quoted(value: &str) -> String {
     if !value.is_empty() && value.chars().all(is_plain) {
         return value.to_owned();
     }
-    if !value.contains(['\'', '\n', '\r']) {
+    // A backslash at the end of one would take the quote with it.
+    if !value.contains(['\'', '\\', '\n', '\r']) {
         return format!("'{value}'");
     }
     let escaped = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
