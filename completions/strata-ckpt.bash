@@ -44,7 +44,7 @@ _strata__ckpt() {
 
     case "${cmd}" in
         strata__ckpt)
-            opts="-j -q -v -h -V --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help --version put get ls rm bench setup completions"
+            opts="-j -q -v -h -V --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help --version put get ls rm bench setup completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,6 +76,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -126,7 +134,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__bench)
-            opts="-j -q -v -h --size --op --runs --source --files --html --baseline --tolerance --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --size --op --runs --source --files --html --baseline --tolerance --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +222,14 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
                     return 0
                     ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --part-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -262,7 +278,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__completions)
-            opts="-j -q -v -h --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help bash zsh fish powershell man"
+            opts="-j -q -v -h --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help bash zsh fish powershell man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -294,6 +310,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -344,7 +368,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__get)
-            opts="-n -j -q -v -h --no-clobber --no-resume --latest --include --exclude --unverified --require-checksum --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --latest --include --exclude --unverified --require-checksum --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -384,6 +408,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -434,7 +466,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__ls)
-            opts="-j -q -v -h --files --partial --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --files --partial --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -470,6 +502,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -520,7 +560,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__put)
-            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --keep-last --rank --world-size --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --keep-last --rank --world-size --sse --sse-kms-key-id --storage-class --metadata --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -550,6 +590,22 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sse)
+                    COMPREPLY=($(compgen -W "AES256 aws:kms aws:kms:dsse" -- "${cur}"))
+                    return 0
+                    ;;
+                --sse-kms-key-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metadata)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --backend)
                     COMPREPLY=($(compgen -W "local s3" -- "${cur}"))
                     return 0
@@ -576,6 +632,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -626,7 +690,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__rm)
-            opts="-y -j -q -v -h --partial --keep-last --keep-every --older-than --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-y -j -q -v -h --partial --keep-last --keep-every --older-than --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -670,6 +734,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)
@@ -720,7 +792,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__setup)
-            opts="-j -q -v -h --check --iam-policy --kms-key --env --force --abort-days --transition-after-epochs --expire-after-epochs --epoch-duration --storage-class --versioning --noncurrent-days --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --check --iam-policy --kms-key --env --force --abort-days --transition-after-epochs --expire-after-epochs --epoch-duration --storage-class --versioning --noncurrent-days --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -780,6 +852,14 @@ _strata__ckpt() {
                     ;;
                 --addressing-style)
                     COMPREPLY=($(compgen -W "auto path virtual" -- "${cur}"))
+                    return 0
+                    ;;
+                --request-payer)
+                    COMPREPLY=($(compgen -W "requester" -- "${cur}"))
+                    return 0
+                    ;;
+                --expected-bucket-owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --part-size)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_strata_ckpt_global_optspecs
-    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= part-size= j/concurrency= max-memory= retries= stall-timeout= claim-expiry= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
+    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= request-payer= expected-bucket-owner= part-size= j/concurrency= max-memory= retries= stall-timeout= claim-expiry= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
 end
 
 function __fish_strata_ckpt_needs_command
@@ -34,6 +34,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l endpoint-url -d
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -64,6 +66,12 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l meta -d 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l keep-last -d 'When a directory is committed, remove the complete checkpoints beside it but for the N with the highest numbers, the newest, and this one. What cannot be removed is a warning' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l rank -d 'Put the files of one rank, from 0, of a job that puts one checkpoint together; it appears with the last rank' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l world-size -d 'How many ranks put the checkpoint together' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l sse -d 'Encryption by the server: its own keys, or those of a key management service; else the bucket\'s default' -r -f -a "AES256\t''
+aws:kms\t''
+aws:kms:dsse\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l sse-kms-key-id -d 'KMS key to encrypt with: its id, ARN or alias; by itself it means --sse aws:kms' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l storage-class -d 'Storage class of files: STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR or REDUCED_REDUNDANCY. Manifests are STANDARD always' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l metadata -d 'Give each file a metadata header of S3 (x-amz-meta-NAME), up to 2 KB in all; repeatable. In the variable, one a line' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l backend -d 'Kind of store' -r -f -a "local\t''
 s3\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l bucket -d 'Bucket that keys are in' -r
@@ -74,6 +82,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l endpoint
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -105,6 +115,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l endpoint
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -137,6 +149,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l endpoint-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -169,6 +183,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l endpoint-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -209,6 +225,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l endpoi
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -242,6 +260,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l endpoi
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l max-memory -d 'What stdin and stdout may hold in memory' -r
@@ -274,6 +294,8 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l addressing-style -d 'Where the bucket\'s name goes: path for other servers, virtual for AWS, or auto' -r -f -a "auto\t''
 path\t''
 virtual\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l request-payer -d 'Agree to pay for the requests where the bucket\'s owner does not' -r -f -a "requester\t''"
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l max-memory -d 'What stdin and stdout may hold in memory' -r

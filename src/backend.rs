@@ -38,6 +38,17 @@ pub struct ObjectMeta {
     pub stored: Option<StoredChecksum>,
     /// The token of the upload that wrote it ([`WriteOptions::token`]); listings never have it.
     pub token: Option<String>,
+    /// In what it is not as this store would write it now; only [`StorageBackend::head`] tells, of settings that are set.
+    pub deviation: Option<Deviation>,
+}
+
+/// In what an object is not as the store's settings say that it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// What it is instead, such as `encrypted with AES256`.
+    pub what: String,
+    /// Whether the same content is to be written again for that: true of the encryption, false of what only costs or labels.
+    pub matters: bool,
 }
 
 /// A store's name for a multipart upload in progress.
@@ -116,6 +127,8 @@ pub struct Stored {
     pub etag: Option<String>,
     /// The checksum of the whole as the store confirmed it; `None` where it holds none.
     pub checksum: Option<Crc64>,
+    /// In what the store has not written it as it was told to.
+    pub deviation: Option<Deviation>,
 }
 
 /// A file of a store that keeps what is being written as files.
@@ -354,6 +367,12 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// upload can be begun again and keeps its parts.
     fn upload_of(&self, _path: &str, _token: &str) -> Option<UploadId> {
         None
+    }
+
+    /// Stands for the settings that [`begin`](Self::begin) gives an object beyond its content; empty where there are none.
+    /// What was begun under others is not gone on with.
+    fn write_settings(&self, _path: &str) -> String {
+        String::new()
     }
 
     /// Begins a multipart upload. Not ended by [`RuntimeConfig::cancel`], so that the caller learns its id.

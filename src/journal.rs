@@ -290,7 +290,13 @@ mod tests {
     }
 
     fn records() -> Vec<Record> {
-        let upload = Record::Upload { id: "u\n1".to_owned(), token: "t".to_owned(), size: 30, part_size: 10 };
+        let upload = Record::Upload {
+            id: "u\n1".to_owned(),
+            token: "t".to_owned(),
+            size: 30,
+            part_size: 10,
+            settings: String::new(),
+        };
         let part = |part| Record::Part { part, size: 10, checksum: Crc64::of(&[1]), etag: format!("\"{part}\"") };
         vec![upload, Record::Started { part: 1 }, part(1), Record::Started { part: 2 }, part(2)]
     }

@@ -118,7 +118,9 @@ async fn confirm_member(
         false => None,
     };
     let listed = listed.and_then(|object| object.etag.clone());
-    if object.as_ref().is_some_and(|object| object.checksum == Some(ours)) {
+    let is_same = |object: &&ObjectMeta| object.checksum == Some(ours) && !transfer.goes_again(&key, object);
+    if let Some(same) = object.as_ref().filter(is_same) {
+        transfer.stays_as_it_is(&key, same);
         transfer.forget_upload(&source, &key, &SendOptions::default()).await;
         transfer.tell(&Event::FileDone { key: &key, bytes: file.size, moved: false });
         return Ok(None);

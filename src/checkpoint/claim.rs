@@ -81,6 +81,9 @@ pub(crate) struct KeptUpload {
     token: String,
     size: u64,
     part_size: u64,
+    /// Stands for the store's settings under which it was begun.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    settings: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<KeptPart>,
 }
@@ -100,6 +103,7 @@ impl KeptUpload {
             token: earlier.token.clone(),
             size: earlier.size,
             part_size: earlier.part_size,
+            settings: earlier.settings.clone(),
             parts: Vec::new(),
         };
         earlier.parts.iter().for_each(|part| kept.add(part));
@@ -113,6 +117,7 @@ impl KeptUpload {
             token: held.token.clone(),
             size: size(&held.parts),
             part_size: held.parts.first().map_or(1, |part| part.size),
+            settings: held.settings.clone(),
             parts: Vec::new(),
         };
         for (number, HeldPart { size, checksum, etag }) in (1..).zip(held.parts.iter().cloned()) {
@@ -148,6 +153,7 @@ impl KeptUpload {
             token: self.token.clone(),
             size: self.size,
             part_size: self.part_size,
+            settings: self.settings.clone(),
             parts: self.parts.iter().map(receipt).collect(),
         }
     }
@@ -323,7 +329,14 @@ mod tests {
     fn claim() -> Claim {
         let part = PartReceipt { number: 1, size: 5, checksum: Crc64::of(b"12345"), etag: "\"e\"".to_owned() };
         let upload = UploadId("u".to_owned());
-        let earlier = Earlier { upload, token: "t".to_owned(), size: 8, part_size: 5, parts: vec![part] };
+        let earlier = Earlier {
+            upload,
+            token: "t".to_owned(),
+            size: 8,
+            part_size: 5,
+            settings: String::new(),
+            parts: vec![part],
+        };
         let mut claim = Claim::new(ClaimState::Putting, vec!["a".to_owned(), "b/c".to_owned()]);
         claim.uploads.insert("a".to_owned(), KeptUpload::of(&earlier));
         claim.renew(Duration::from_secs(60));

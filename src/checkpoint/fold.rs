@@ -210,8 +210,8 @@ mod tests {
     use super::*;
 
     fn object(key: &str) -> ObjectMeta {
-        let (etag, checksum, stored, token) = (None, None, None, None);
-        ObjectMeta { key: key.to_owned(), size: 1, etag, modified: None, checksum, stored, token }
+        let (etag, checksum, stored, token, deviation) = (None, None, None, None, None);
+        ObjectMeta { key: key.to_owned(), size: 1, etag, modified: None, checksum, stored, token, deviation }
     }
 
     /// The keys of each group, of plain files under `None`; ranks with a `#`.

@@ -10,6 +10,7 @@ mod ls;
 mod put;
 mod rm;
 mod setup;
+mod writing;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -21,6 +22,7 @@ pub(crate) use ls::LsArgs;
 pub(crate) use put::PutArgs;
 pub(crate) use rm::RmArgs;
 pub(crate) use setup::SetupArgs;
+pub(crate) use writing::{WritingArgs, of_s3};
 
 const ABOUT: &str = "Move training checkpoints between this machine and a store: a local directory, Amazon S3, MinIO";
 
@@ -58,7 +60,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    Put(PutArgs),
+    Put(Box<PutArgs>),
     Get(GetArgs),
     Ls(LsArgs),
     Rm(RmArgs),
@@ -70,6 +72,14 @@ pub(crate) enum Action {
 /// The command line as help, completions and the man page show it: variables by name, never by value.
 pub(crate) fn command() -> clap::Command {
     names_only(Arguments::command())
+}
+
+/// The variable of a flag, for texts.
+fn variable_of(flag: &str) -> String {
+    let command = Arguments::command();
+    let mut arguments = command.get_subcommands().chain([&command]).flat_map(clap::Command::get_arguments);
+    let named = arguments.find(|arg| arg.get_long() == flag.strip_prefix("--"));
+    named.and_then(|arg| arg.get_env()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn names_only(command: clap::Command) -> clap::Command {

@@ -8,11 +8,11 @@ use std::time::Instant;
 use storage::check::Origins;
 use storage::check::{Check, Tell};
 use storage::checkpoint::Filter;
-use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 #[cfg(feature = "s3")]
-use storage::{S3Config, S3Storage};
+use storage::{Encryption, S3Config, S3Storage, WriteSettings};
+use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 
-use super::args::{Backend, Common};
+use super::args::{Backend, Common, WritingArgs, of_s3};
 use super::location::{Location, Place};
 use super::output::Output;
 use super::parse::Typed;
@@ -39,27 +39,38 @@ impl Context {
         Ok(Transfer::new(self.open_with(location, self.runtime.clone()).await?))
     }
 
+    /// The same, for objects that are written in this way.
+    pub(crate) async fn open_to_write(&self, location: &Location, writing: &WritingArgs) -> Result<Transfer> {
+        Ok(Transfer::new(self.open_as(location, self.runtime.clone(), Some(writing)).await?))
+    }
+
     /// The same, for transfers that run otherwise.
     pub(crate) async fn open_with(
         &self,
         location: &Location,
         runtime: RuntimeConfig,
     ) -> Result<Arc<dyn StorageBackend>> {
-        Ok(match &location.place {
-            Place::Directory(directory) => Arc::new(LocalStorage::with_config(directory, runtime)),
-            Place::S3 { bucket } => self.s3(bucket, "", runtime).await?,
-            Place::Here => {
-                let prefix = self.prefix()?;
-                match (self.common.backend, &self.common.bucket) {
-                    (Backend::Local, _) => {
-                        let directory = self.directory().join(prefix);
-                        Arc::new(LocalStorage::with_config(directory, runtime))
-                    }
-                    (Backend::S3, Some(bucket)) => self.s3(bucket, prefix, runtime).await?,
-                    (Backend::S3, None) => return Err(no_bucket()),
-                }
+        self.open_as(location, runtime, None).await
+    }
+
+    async fn open_as(
+        &self,
+        location: &Location,
+        runtime: RuntimeConfig,
+        writing: Option<&WritingArgs>,
+    ) -> Result<Arc<dyn StorageBackend>> {
+        if let Some(directory) = self.local_directory(location)? {
+            if let Some(flag) = self.typed.account {
+                return Err(of_s3(flag));
             }
-        })
+            writing.map_or(Ok(()), WritingArgs::refuse_local)?;
+            return Ok(Arc::new(LocalStorage::with_config(directory, runtime)));
+        }
+        match (&location.place, &self.common.bucket) {
+            (Place::S3 { bucket }, _) => self.s3(bucket, "", runtime, writing).await,
+            (_, Some(bucket)) => self.s3(bucket, self.prefix()?, runtime, writing).await,
+            (_, None) => Err(no_bucket()),
+        }
     }
 
     /// The directory that a location's store is in, if it is a local one.
@@ -88,8 +99,18 @@ impl Context {
     }
 
     #[cfg(feature = "s3")]
-    async fn s3(&self, bucket: &str, prefix: &str, runtime: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
-        Ok(Arc::new(self.bucket_storage(self.s3_config(bucket, prefix)?, runtime).await?))
+    async fn s3(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        runtime: RuntimeConfig,
+        writing: Option<&WritingArgs>,
+    ) -> Result<Arc<dyn StorageBackend>> {
+        let mut config = self.s3_config(bucket, prefix)?;
+        if let Some(writing) = writing {
+            config.writes = write_settings(writing)?;
+        }
+        Ok(Arc::new(self.bucket_storage(config, runtime).await?))
     }
 
     /// How a bucket is reached.
@@ -98,7 +119,9 @@ impl Context {
         use super::args::AddressingStyle;
         use storage::Addressing;
         let mut config = S3Config::from_environment(bucket, &self.environment)?;
-        let Common { region, endpoint_url, profile, .. } = self.common.clone();
+        let Common { region, endpoint_url, profile, request_payer, expected_bucket_owner, .. } = self.common.clone();
+        config.requester_pays = request_payer.is_some();
+        config.expected_bucket_owner = expected_bucket_owner;
         config.prefix = prefix.to_owned();
         config.region = region.or(config.region);
         config.endpoint = endpoint_url.or(config.endpoint);
@@ -168,9 +191,20 @@ impl Context {
     }
 
     #[cfg(not(feature = "s3"))]
-    async fn s3(&self, _: &str, _: &str, _: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
+    async fn s3(&self, _: &str, _: &str, _: RuntimeConfig, _: Option<&WritingArgs>) -> Result<Arc<dyn StorageBackend>> {
         Err(without_s3())
     }
+}
+
+/// What the flags and variables of `put` say, which is all there is to say.
+#[cfg(feature = "s3")]
+fn write_settings(writing: &WritingArgs) -> Result<WriteSettings> {
+    let WritingArgs { sse, sse_kms_key_id, storage_class, metadata } = writing;
+    Ok(WriteSettings {
+        encryption: Encryption::new(sse.map(|sse| sse.name()), sse_kms_key_id.as_deref())?,
+        storage_class: storage_class.as_deref().map(str::parse).transpose()?,
+        metadata: WriteSettings::metadata_of(metadata.iter().cloned())?,
+    })
 }
 
 #[cfg(not(feature = "s3"))]

@@ -155,7 +155,7 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
     };
     let work = async {
         match command {
-            Action::Put(args) => put::run(context, args).await,
+            Action::Put(args) => put::run(context, *args).await,
             Action::Get(args) => get::run(context, args).await,
             Action::Ls(args) => ls::run(context, args).await,
             Action::Rm(args) => rm::run(context, args).await,

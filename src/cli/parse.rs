@@ -32,6 +32,8 @@ pub(crate) struct Typed {
     pub(crate) concurrency: bool,
     /// `--keep-last`, `--keep-every` or `--older-than`: their variables alone select nothing.
     pub(crate) selection: bool,
+    /// `--request-payer` or `--expected-bucket-owner`, which mean nothing to a local store.
+    pub(crate) account: Option<&'static str>,
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
@@ -177,6 +179,9 @@ impl Typed {
             part_size: typed("part_size"),
             concurrency: typed("concurrency"),
             selection: ["keep_last", "keep_every", "older_than"].into_iter().any(typed),
+            account: [("request_payer", "--request-payer"), ("expected_bucket_owner", "--expected-bucket-owner")]
+                .into_iter()
+                .find_map(|(id, flag)| typed(id).then_some(flag)),
             profile: typed("profile"),
             endpoint_url: typed("endpoint_url"),
             region: typed("region"),

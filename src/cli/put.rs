@@ -103,7 +103,7 @@ async fn send(
     }
     let overwrite = if args.no_clobber { Overwrite::Refuse } else { Overwrite::Replace };
     let filter = filter(&args.include, &args.exclude)?;
-    let transfer = context.open(location).await?;
+    let transfer = context.open_to_write(location, &args.writing).await?;
     let uri = transfer.store().uri(key);
     let put = match source {
         Source::Directory(path) => {

@@ -28,8 +28,16 @@ impl Head {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "did", rename_all = "lowercase")]
 pub(crate) enum Record {
-    /// A multipart upload was begun, for a source of `size` bytes in parts of `part_size`.
-    Upload { id: String, token: String, size: u64, part_size: u64 },
+    /// A multipart upload was begun, for a source of `size` bytes in parts of `part_size`, under settings for which
+    /// `settings` stands.
+    Upload {
+        id: String,
+        token: String,
+        size: u64,
+        part_size: u64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        settings: String,
+    },
     /// A part's first byte was sent.
     Started { part: u32 },
     /// The store has a part.

@@ -255,7 +255,7 @@ impl StorageBackend for LocalStorage {
             // The answer of an earlier completion may have been lost.
             Err(gone) if gone.kind() == ErrorKind::NotFound => match object::open(&place) {
                 Ok((_, meta)) if meta.token.as_deref() == Some(&options.token) && meta.checksum == Some(checksum) => {
-                    Ok(Stored { size: meta.size, etag: meta.etag, checksum: meta.checksum })
+                    Ok(Stored { size: meta.size, etag: meta.etag, checksum: meta.checksum, deviation: None })
                 }
                 _ => Err(gone),
             },

@@ -54,6 +54,7 @@ pub(super) fn describe(key: String, metadata: &Metadata) -> ObjectMeta {
         checksum: None,
         stored: None,
         token: None,
+        deviation: None,
     }
 }
 

@@ -256,7 +256,7 @@ impl Staging {
         })?;
         drop(turn);
         place.sync_directories().map_err(failed)?;
-        Ok(Stored { size, etag: Some(object::etag(&metadata)), checksum: noted.then_some(checksum) })
+        Ok(Stored { size, etag: Some(object::etag(&metadata)), checksum: noted.then_some(checksum), deviation: None })
     }
 }
 

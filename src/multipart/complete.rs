@@ -37,6 +37,23 @@ pub(crate) fn review(receipts: &[PartReceipt]) -> Result<Sent> {
     Ok(sent)
 }
 
+/// The store has done with it what it was told to.
+///
+/// # Errors
+/// [`ErrorKind::Other`] where it has not, and that matters.
+pub(crate) fn as_told(key: &str, stored: &Stored) -> Result<()> {
+    match stored.deviation.as_ref().filter(|deviation| deviation.matters) {
+        None => Ok(()),
+        Some(deviation) => Err(Error::new(
+            ErrorKind::Other,
+            format!("the store does not encrypt as it was told to: what was sent is {}", deviation.what),
+        )
+        .action("put")
+        .on(key)
+        .hint_is("what was sent lies there all the same; leave --sse out where the server does not know it")),
+    }
+}
+
 /// What the store says it has is what was sent.
 pub(super) fn confirm(key: &str, size: u64, checksum: Crc64, stored: &Stored) -> Result<()> {
     if stored.size == size && stored.checksum.is_none_or(|theirs| theirs == checksum) {

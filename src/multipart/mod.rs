@@ -20,7 +20,7 @@ use crate::lane;
 use crate::plan;
 use crate::straggler::Race;
 
-pub(crate) use complete::{complete, review};
+pub(crate) use complete::{as_told, complete, review};
 pub(crate) use send::{Parts, Unwatched, Watch, send_parts};
 
 /// How long a failed transfer may still take to give its upload up, which may be while the server is overloaded.
@@ -64,6 +64,7 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, 
         let mut receipts = send_parts(store, job, &upload, &Unwatched, parts).await?;
         receipts.sort_by_key(|receipt| receipt.number);
         let stored = complete(store, key, &upload, &receipts, options).await?;
+        as_told(key, &stored)?;
         Ok(Sent { etag: stored.etag, ..review(&receipts)? })
     };
     let outcome = tokio::select! {
@@ -126,6 +127,7 @@ pub(crate) async fn put_whole<B: StorageBackend + ?Sized>(
     let stored = store.put(key, body, options).await?;
     let checksum = body.checksum().await?;
     complete::confirm(key, body.len(), checksum, &stored)?;
+    as_told(key, &stored)?;
     Ok(Sent { size: body.len(), checksum, parts: vec![checksum], etag: stored.etag })
 }
 

@@ -5,12 +5,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rusoto_core::signature::SignedRequest;
 
+use super::account::Account;
 use super::config::{self, S3Config};
 use super::credentials::{Identity, profile_region};
 use super::endpoint::{DEFAULT_REGION, Site};
 use super::learn::Learnt;
 use super::memory::{self, Facts, Subject};
 use super::transport::Transport;
+use super::writing::WriteSettings;
 use crate::body::blocking;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, Result};
@@ -29,11 +31,15 @@ pub(super) struct Client {
     pub(super) identity: Identity,
     pub(super) transport: Transport,
     pub(super) learnt: Learnt,
+    pub(super) account: Account,
+    pub(super) writes: WriteSettings,
 }
 
 impl Client {
     pub(super) async fn new(settings: S3Config, runtime: RuntimeConfig) -> Result<Self> {
         config::check_bucket(&settings.bucket)?;
+        settings.writes.check()?;
+        let account = Account::new(&settings)?;
         let prefix = config::clean_prefix(&settings.prefix)?;
         let region = match settings.region {
             Some(region) => region,
@@ -57,6 +63,8 @@ impl Client {
             facts,
             identity: Identity::new(settings.credentials, settings.profile, &region),
             transport,
+            account,
+            writes: settings.writes,
         })
     }
 

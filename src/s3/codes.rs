@@ -18,6 +18,7 @@ pub(super) fn throttles(status: StatusCode, code: &str) -> bool {
                 | "TooManyRequests"
                 | "RequestLimitExceeded"
                 | "BandwidthLimitExceeded"
+                | "KMS.ThrottlingException"
         )
 }
 
@@ -40,11 +41,13 @@ pub(super) fn may_pass(code: &str) -> bool {
             | "XAmzContentSHA256Mismatch"
             | "TemporaryRedirect"
             | "PriorRequestNotComplete"
+            | "KMS.KMSInternalException"
+            | "KMS.DependencyTimeoutException"
     )
 }
 
 pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<Error> {
-    let Asked { bucket, region, .. } = asked;
+    let Asked { bucket, region, owner, .. } = asked;
     let said = || details.message.clone().unwrap_or_else(|| code.to_owned());
     let denied = |text: String, hint: &str| Error::new(ErrorKind::Denied, text).hint_is(hint);
     Some(match code {
@@ -57,8 +60,12 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
         "NoSuchKey" => no_such_key(bucket),
         "NoSuchUpload" => Error::new(ErrorKind::Unavailable, "the upload no longer exists: it was aborted meanwhile")
             .hint_is("a lifecycle rule or another process aborted it: run the same command again"),
+        "AccessDenied" if said().contains("kms:") => denied(
+            format!("the identity may not use the key that the bucket '{bucket}' or --sse-kms-key-id names: {}", said()),
+            "the identity needs kms:GenerateDataKey and kms:Decrypt on the key, for put and for get, and the key's own policy has to allow it",
+        ),
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => denied(
-            format!("access to the bucket '{bucket}' is denied"),
+            access_denied(bucket, owner),
             "the identity needs s3:PutObject, s3:GetObject, s3:ListBucket, s3:DeleteObject and s3:AbortMultipartUpload on the bucket and its objects",
         ),
         "InvalidAccessKeyId" => denied(
@@ -100,6 +107,11 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
             Error::new(ErrorKind::Unavailable, "the server does not have all the parts that it confirmed")
                 .hint_is("run the same command again")
         }
+        _ if is_about_a_key(code) => Error::invalid(format!("the KMS key cannot be used: {}", said())).hint_is(
+            "check --sse-kms-key-id, or the default encryption of the bucket: the key has to exist, to be enabled, and to be in the bucket's region",
+        ),
+        "InvalidStorageClass" => Error::invalid("the server does not have this storage class")
+            .hint_is("choose another --storage-class or leave it out; MinIO has STANDARD and REDUCED_REDUNDANCY"),
         "InvalidRange" => Error::invalid("the range does not lie inside the object"),
         "InvalidBucketName" => Error::invalid(format!("the server does not take '{bucket}' as the name of a bucket"))
             .hint_is("check CHECKPOINT_BUCKET"),
@@ -111,6 +123,18 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
         }
         _ => return None,
     })
+}
+
+/// S3 does not tell a missing permission from a bucket of another owner than was expected.
+fn access_denied(bucket: &str, owner: Option<&str>) -> String {
+    let other = owner.map(|owner| format!(", or it does not belong to the account {owner}"));
+    format!("access to the bucket '{bucket}' is denied{}", other.unwrap_or_default())
+}
+
+/// What the key management service says of the key, as S3 and MinIO hand it on.
+fn is_about_a_key(code: &str) -> bool {
+    let of_amazon = code.starts_with("KMS.") && !throttles(StatusCode::BAD_REQUEST, code) && !may_pass(code);
+    of_amazon || code == "kms:KeyNotFound"
 }
 
 pub(super) fn no_such_key(bucket: &str) -> Error {
@@ -131,7 +155,7 @@ pub(super) fn wrong_region(actual: Option<&str>, bucket: &str, region: &str) -> 
 
 /// Refusals without a code that we know: HEAD has no body, and other servers have other codes.
 pub(super) fn by_status(status: StatusCode, details: &Details, asked: Asked<'_>) -> Error {
-    let Asked { method, bucket, region } = asked;
+    let Asked { method, bucket, region, owner } = asked;
     let is_head = *method == Method::HEAD;
     match status.as_u16() {
         404 if is_head => no_such_key(bucket)
@@ -140,7 +164,7 @@ pub(super) fn by_status(status: StatusCode, details: &Details, asked: Asked<'_>)
             .hint_is(format!("check the endpoint (S3_ENDPOINT) and that the bucket '{bucket}' exists")),
         401 | 403 if details.code.is_none() => Error::new(
             ErrorKind::Denied,
-            format!("access to the bucket '{bucket}' is denied ({})", status.as_u16()),
+            format!("{} ({})", access_denied(bucket, owner), status.as_u16()),
         )
         .hint_is(
             "check the keys, and that the identity has s3:GetObject and s3:ListBucket on the bucket and its objects",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::credentials::StaticCredentials;
 use super::endpoint::Addressing;
+use super::writing::WriteSettings;
 use crate::config::Environment;
 use crate::error::{Error, Result};
 use crate::key;
@@ -29,6 +30,14 @@ pub struct S3Config {
     pub ca_bundle: Option<PathBuf>,
     /// Keys; `None`: AWS's own chain (environment, config files, SSO, web identity, container, instance).
     pub credentials: Option<StaticCredentials>,
+    /// Agree to be charged for requests and data of a bucket whose requester pays
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html>).
+    pub requester_pays: bool,
+    /// The account, twelve digits, that the bucket has to belong to: the server refuses every request otherwise
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>).
+    pub expected_bucket_owner: Option<String>,
+    /// What objects are written with beyond their content.
+    pub writes: WriteSettings,
 }
 
 impl S3Config {
@@ -43,13 +52,17 @@ impl S3Config {
             profile: None,
             ca_bundle: None,
             credentials: None,
+            requester_pays: false,
+            expected_bucket_owner: None,
+            writes: WriteSettings::default(),
         }
     }
 
     /// The bucket as these variables say: `AWS_REGION` before `AWS_DEFAULT_REGION`; `S3_ENDPOINT` before
     /// `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`; `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
     /// `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`; `AWS_CA_BUNDLE`, `CHECKPOINT_PREFIX`,
-    /// `STRATA_ADDRESSING_STYLE`.
+    /// `STRATA_ADDRESSING_STYLE`, `STRATA_REQUEST_PAYER` (`requester`), `STRATA_EXPECTED_BUCKET_OWNER`, and those of
+    /// [`WriteSettings::from_environment`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the variable whose value does not parse;
@@ -60,6 +73,15 @@ impl S3Config {
             Some(text) => text.parse().map_err(|why| Error::invalid(format!("STRATA_ADDRESSING_STYLE: {why}")))?,
             None => Addressing::Auto,
         };
+        let requester_pays = match environment.get("STRATA_REQUEST_PAYER") {
+            None => false,
+            Some(payer) if payer.eq_ignore_ascii_case("requester") => true,
+            Some(payer) => {
+                let payer = payer.escape_default();
+                return Err(Error::invalid(format!("STRATA_REQUEST_PAYER: '{payer}' is not one of requester"))
+                    .hint_is("set it to requester, or leave it out"));
+            }
+        };
         let credentials = StaticCredentials::from_environment(environment)?;
         Ok(S3Config {
             prefix: environment.get("CHECKPOINT_PREFIX").unwrap_or_default(),
@@ -69,6 +91,9 @@ impl S3Config {
             profile: if credentials.is_some() { None } else { environment.get("AWS_PROFILE") },
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
             credentials,
+            requester_pays,
+            expected_bucket_owner: environment.get("STRATA_EXPECTED_BUCKET_OWNER"),
+            writes: WriteSettings::from_environment(environment)?,
             ..S3Config::new(bucket)
         })
     }

@@ -63,6 +63,8 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) bucket: &'a str,
     pub(super) region: &'a str,
+    /// The account that the bucket has to belong to.
+    pub(super) owner: Option<&'a str>,
 }
 
 /// S3's own name for what is wrong, and its explanation.
@@ -188,7 +190,11 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let status = StatusCode::from_u16(status).unwrap();
         let answer = Answer { status, headers, body: body.to_owned().into() };
-        explain(&answer, &Details::of(&answer), Asked { method: &method, bucket: BUCKET, region: "us-east-1" })
+        explain(
+            &answer,
+            &Details::of(&answer),
+            Asked { method: &method, bucket: BUCKET, region: "us-east-1", owner: None },
+        )
     }
 
     fn with_code(status: u16, code: &str) -> Failure {

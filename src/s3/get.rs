@@ -84,6 +84,7 @@ async fn open_some(
         etag,
         modified: header(&parts.headers, "last-modified").and_then(|date| httpdate::parse_http_date(date).ok()),
         token: header(&parts.headers, "x-amz-meta-strata-token").map(str::to_owned),
+        deviation: None,
     };
     let about = (path.to_owned(), client.site().to_string());
     let bytes = counted(body, got.end - got.start, client.runtime.stall_timeout, about);

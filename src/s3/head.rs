@@ -44,6 +44,7 @@ async fn ask(client: &Arc<Client>, path: &str, runtime: RuntimeConfig, sums: boo
         modified: output.last_modified.and_then(|date| httpdate::parse_http_date(&date).ok()),
         checksum: answer::checksum(&headers),
         stored: answer::stored(&headers),
+        deviation: client.writes.deviation(path, &headers),
         token: output.metadata.and_then(|mut metadata| metadata.remove(TOKEN)),
     })
 }

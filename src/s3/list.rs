@@ -134,6 +134,7 @@ fn read(root: &Element, base: &str) -> Option<Page> {
                 checksum: None,
                 stored: None,
                 token: None,
+                deviation: None,
             })
         })
         .collect::<Option<Vec<_>>>()?;

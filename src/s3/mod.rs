@@ -14,6 +14,7 @@
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
 //! | `memory` | (it has none) what was found out about a bucket, for the commands that follow |
 //! | `dispatch` | the way from its client to ours, for control calls |
+//! | `writing`, `encryption`, `class`, `account` | what goes with objects, and with every request |
 //! | `put`, `upload`, `complete`, `settle`, `head`, `parts`, `get`, `list`, `delete` | one operation each |
 //! | `aside`, `bucket`, `versioning`, `lifecycle`, `policy`, `setup` | what concerns the bucket itself |
 //! | `check` | everything that transfers rest on, tried once |
@@ -21,10 +22,12 @@
 //! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
 
+mod account;
 mod answer;
 mod aside;
 mod bucket;
 mod check;
+mod class;
 mod client;
 mod codes;
 mod complete;
@@ -32,6 +35,7 @@ mod config;
 mod credentials;
 mod delete;
 mod dispatch;
+mod encryption;
 mod endpoint;
 mod failure;
 mod get;
@@ -55,6 +59,7 @@ mod transport;
 mod upload;
 mod versioning;
 mod wire;
+mod writing;
 mod xml;
 
 use std::fmt;
@@ -65,9 +70,12 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+pub use self::class::StorageClass;
 pub use self::config::S3Config;
 pub use self::credentials::StaticCredentials;
+pub use self::encryption::Encryption;
 pub use self::endpoint::Addressing;
+pub use self::writing::WriteSettings;
 
 use self::client::Client;
 use crate::backend::{
@@ -187,6 +195,10 @@ impl StorageBackend for S3Storage {
 
     async fn put(&self, path: &str, body: &PartBody, options: &WriteOptions) -> Result<Stored> {
         put::put(&self.client, path, body, options).await
+    }
+
+    fn write_settings(&self, path: &str) -> String {
+        self.client.writes.fingerprint(path)
     }
 
     async fn begin(&self, path: &str, options: &WriteOptions) -> Result<UploadId> {

@@ -23,6 +23,12 @@ pub(super) async fn put(client: &Arc<Client>, path: &str, body: &PartBody, optio
     let mut request = client.object_request("PUT", &full);
     request.add_header("content-type", "application/octet-stream");
     request.add_header("x-amz-meta-strata-token", &options.token);
+    for (name, value) in client.writes.headers(path) {
+        request.add_header(name, &value);
+    }
+    for (name, value) in client.writes.metadata(path) {
+        request.add_header(format!("x-amz-meta-{name}"), value);
+    }
     add_condition(&mut request, &options.precondition);
     let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
     let checked = &Checked::new(outgoing, body);
@@ -87,7 +93,7 @@ async fn send(client: &Client, checked: &Checked<'_>, body: &PartBody) -> Result
     {
         return Err(Failure::unknown(differs()));
     }
-    Ok(Stored { size: body.len(), etag: Some(etag), checksum })
+    Ok(Stored { size: body.len(), etag: Some(etag), checksum, deviation: client.writes.missed_by(&answer.headers) })
 }
 
 /// An answer to a write that S3 would not give.

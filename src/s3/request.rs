@@ -113,6 +113,11 @@ impl Outgoing {
         Ok(())
     }
 
+    /// It is the bucket itself that is to be made.
+    pub(super) fn makes_a_bucket(&self) -> bool {
+        self.method == Method::PUT && self.path.is_empty() && self.query.is_empty()
+    }
+
     /// The request as it goes to `site`, not signed yet.
     pub(super) fn to_http(&self, site: &Site, bucket: &str) -> Result<Request<()>> {
         let mut request = Request::builder()

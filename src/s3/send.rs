@@ -58,7 +58,7 @@ impl Client {
 
     pub(super) fn refuse(&self, answer: &Answer, method: &Method) -> Failure {
         let site = self.site();
-        let asked = Asked { method, bucket: &self.bucket, region: &site.region };
+        let asked = Asked { method, bucket: &self.bucket, region: &site.region, owner: self.account.owner() };
         let mut failure = failure::explain(answer, &Details::of(answer), asked);
         failure.error = failure.error.at(site.to_string());
         failure
@@ -86,7 +86,8 @@ impl Client {
             Err(_) => Answer { status, headers, body: Bytes::new() },
         };
         let details = Details::of(&answer);
-        let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
+        let (method, owner) = (&outgoing.method, self.account.owner());
+        let asked = Asked { method, bucket: &self.bucket, region: &site.region, owner };
         let mut failure = at(site, failure::explain(&answer, &details, asked));
         let is_about_a_key = details.message.as_deref().is_some_and(|message| message.contains("kms:"));
         if let (Some("AccessDenied"), Some(right), false) = (details.code.as_deref(), outgoing.right(), is_about_a_key)
@@ -108,6 +109,7 @@ impl Client {
         let at_site = |failure| at(&site, failure);
         let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
+        self.account.put_into(&mut head.headers, outgoing.makes_a_bucket());
         let signed_at = self.learnt.now();
         sign(&mut head, &outgoing.body, &credentials, &site.region, signed_at)?;
         let (body, moving) = outgoing.body.start(self.runtime.connect_timeout);

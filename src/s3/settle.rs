@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::head::head;
-use crate::backend::Stored;
+use crate::backend::{ObjectMeta, Stored};
 use crate::checksum::Crc64;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -58,7 +58,8 @@ pub(super) async fn look(
         )
         .hint_is("the object is not what was sent: run the same command again, and have the server checked"));
     }
-    Ok(Found::Ours(Stored { size: meta.size, etag: meta.etag, checksum: meta.checksum }))
+    let ObjectMeta { size, etag, checksum, deviation, .. } = meta;
+    Ok(Found::Ours(Stored { size, etag, checksum, deviation }))
 }
 
 /// What is there is not what the write was to replace.

@@ -24,20 +24,22 @@ pub(super) async fn begin(client: &Arc<Client>, path: &str, options: &WriteOptio
     let control = Control {
         action: ACTION,
         key: path.to_owned(),
-        headers: client.announcement(),
+        headers: client.announcement().into_iter().chain(client.writes.headers(path)).collect(),
         root: Some("InitiateMultipartUploadResult"),
         // Who gives up meanwhile still has to abort what the server began.
         runtime: client.runtime.undisturbed(),
     };
+    let token = (TOKEN, options.token.as_str());
+    let metadata = client.writes.metadata(path).chain([token]).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let input = CreateMultipartUploadRequest {
         bucket: client.bucket.clone(),
         key: full,
         content_type: Some("application/octet-stream".to_owned()),
-        metadata: Some(HashMap::from([(TOKEN.to_owned(), options.token.clone())])),
+        metadata: Some(metadata.collect::<HashMap<_, _>>()),
         ..CreateMultipartUploadRequest::default()
     };
-    let plain = Control { headers: Vec::new(), ..control.clone() };
-    let announces = !control.headers.is_empty();
+    let plain = Control { headers: client.writes.headers(path), ..control.clone() };
+    let announces = control.headers.len() > plain.headers.len();
     let input_again = input.clone();
     let begun = control.run(client, |s3| async move { s3.create_multipart_upload(input).await }).await;
     let output = match begun {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::PartSize;
+use crate::event::Event;
 use crate::multipart;
 use crate::plan::Plan;
 
@@ -23,12 +24,20 @@ impl Transfer {
             PartSize::Auto => limits.part_size.contains(&earlier.part_size),
             PartSize::Fixed(bytes) => bytes == earlier.part_size,
         };
+        let as_told = earlier.settings == store.write_settings(key);
         let theirs = Plan::new(plan.size(), PartSize::Fixed(earlier.part_size), &limits);
         match theirs {
-            Ok(theirs) if runtime.resume && is_as_wanted && earlier.size == plan.size() => {
+            Ok(theirs) if runtime.resume && is_as_wanted && earlier.size == plan.size() && as_told => {
                 (theirs, Some(earlier.clone()))
             }
             _ => {
+                if runtime.resume && !as_told {
+                    let message = format!(
+                        "the unfinished upload of '{key}' was begun with another encryption, storage class or metadata: \
+                         it starts over"
+                    );
+                    self.tell(&Event::Warning { message: &message });
+                }
                 multipart::give_up(store, key, &earlier.upload).await;
                 (plan, None)
             }

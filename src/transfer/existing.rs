@@ -1,11 +1,48 @@
 //! What is at a key before anything is written there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::future::try_join_all;
 use futures::{FutureExt, TryStreamExt};
 
 use crate::backend::{ObjectMeta, StorageBackend};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::key;
+
+use super::Transfer;
+
+/// What was told already, so that a checkpoint of a thousand files does not tell it a thousand times.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    goes_again: AtomicBool,
+    stays: AtomicBool,
+}
+
+impl Transfer {
+    /// Whether an object is to be written again although its content may be the same: it is not encrypted as it should be.
+    pub(crate) fn goes_again(&self, key: &str, there: &ObjectMeta) -> bool {
+        let Some(deviation) = there.deviation.as_ref().filter(|deviation| deviation.matters) else { return false };
+        if !self.told.goes_again.swap(true, Ordering::Relaxed) {
+            let message =
+                format!("'{key}' is {} in the store: what is not as it was asked for is sent again", deviation.what);
+            self.tell(&Event::Warning { message: &message });
+        }
+        true
+    }
+
+    /// Tells of an object whose content is the same and which stays, although it is not as it would be written now.
+    pub(crate) fn stays_as_it_is(&self, key: &str, there: &ObjectMeta) {
+        let Some(deviation) = &there.deviation else { return };
+        if !self.told.stays.swap(true, Ordering::Relaxed) {
+            let message = format!(
+                "'{key}' is {} in the store already: what has the same content stays as it is; remove it first to store it anew",
+                deviation.what
+            );
+            self.tell(&Event::Warning { message: &message });
+        }
+    }
+}
 
 /// The object at `key`, `None` where there is none. A missing permission is an error, never `None`.
 pub(crate) async fn object_at(store: &dyn StorageBackend, key: &str) -> Result<Option<ObjectMeta>> {

@@ -35,6 +35,9 @@ pub(crate) struct SentFile {
 pub(crate) struct Held {
     pub(crate) upload: String,
     pub(crate) token: String,
+    /// Stands for the store's settings under which it was begun.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) settings: String,
     pub(crate) parts: Vec<HeldPart>,
 }
 
@@ -47,14 +50,16 @@ pub(crate) struct HeldPart {
 }
 
 impl Held {
-    pub(super) fn new(upload: UploadId, token: &str, receipts: Vec<PartReceipt>) -> Self {
+    pub(super) fn new(upload: UploadId, token: &str, settings: String, receipts: Vec<PartReceipt>) -> Self {
         let part = |PartReceipt { size, checksum, etag, .. }| HeldPart { size, checksum, etag };
-        Held { upload: upload.0, token: token.to_owned(), parts: receipts.into_iter().map(part).collect() }
+        let parts = receipts.into_iter().map(part).collect();
+        Held { upload: upload.0, token: token.to_owned(), settings, parts }
     }
 
     /// An empty file, which needs no upload: not every server makes an object out of an empty part.
     pub(super) fn empty() -> Self {
-        Held { upload: String::new(), token: WriteOptions::replace().token, parts: Vec::new() }
+        let token = WriteOptions::replace().token;
+        Held { upload: String::new(), token, settings: String::new(), parts: Vec::new() }
     }
 
     fn receipts(&self) -> Vec<PartReceipt> {
@@ -82,7 +87,7 @@ pub(crate) async fn complete_held(
     if held.parts.is_empty() {
         let empty = PartBody::from_bytes(Bytes::new());
         let sent = multipart::put_whole(store, key, &empty, &options).await?;
-        return Ok(Stored { size: sent.size, etag: sent.etag, checksum: Some(sent.checksum) });
+        return Ok(Stored { size: sent.size, etag: sent.etag, checksum: Some(sent.checksum), deviation: None });
     }
     multipart::complete(store, key, &UploadId(held.upload.clone()), &held.receipts(), &options).await
 }
@@ -106,5 +111,7 @@ pub(crate) struct Earlier {
     pub(crate) token: String,
     pub(crate) size: u64,
     pub(crate) part_size: u64,
+    /// Stands for the store's settings under which it was begun ([`StorageBackend::write_settings`]).
+    pub(crate) settings: String,
     pub(crate) parts: Vec<PartReceipt>,
 }

@@ -75,8 +75,8 @@ impl<'a> Kept<'a> {
 
     /// The journal has the upload, in place of any other.
     pub(super) async fn begins(&self, upload: &Earlier) {
-        let Earlier { upload: id, token, size, part_size, .. } = upload.clone();
-        let record = Record::Upload { id: id.0, token, size, part_size };
+        let Earlier { upload: id, token, size, part_size, settings, .. } = upload.clone();
+        let record = Record::Upload { id: id.0, token, size, part_size, settings };
         self.in_journal(move |journal| journal.restart(&record)).await;
     }
 
@@ -160,9 +160,10 @@ fn uploads_in(records: &[Record]) -> Before {
     let mut before = Before::default();
     for record in records {
         match record {
-            Record::Upload { id, token, size, part_size } => {
-                let (upload, token) = (UploadId(id.clone()), token.clone());
-                let upload = Earlier { upload, token, size: *size, part_size: *part_size, parts: Vec::new() };
+            Record::Upload { id, token, size, part_size, settings } => {
+                let (upload, token, settings) = (UploadId(id.clone()), token.clone(), settings.clone());
+                let (size, part_size) = (*size, *part_size);
+                let upload = Earlier { upload, token, size, part_size, settings, parts: Vec::new() };
                 before = Before { upload: Some(upload), ..Before::default() };
             }
             Record::Started { part } => {

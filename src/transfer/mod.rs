@@ -46,6 +46,8 @@ pub struct Transfer {
     /// Told of what moves, for the flow to count.
     mover: Arc<dyn Observer>,
     cancel: CancellationToken,
+    /// What was told of objects that are not as the store's settings say.
+    told: Arc<existing::Told>,
 }
 
 impl Transfer {
@@ -54,7 +56,7 @@ impl Transfer {
         let flow = Flow::new(store.runtime());
         let mover = Arc::new(Counting { flow: flow.clone(), observer: store.runtime().observer.clone() });
         let cancel = store.runtime().cancel.clone();
-        Transfer { store, flow, race: Arc::default(), mover, cancel }
+        Transfer { store, flow, race: Arc::default(), mover, cancel, told: Arc::default() }
     }
 
     /// The number of requests in flight.

@@ -191,7 +191,9 @@ impl Resumable<'_> {
 
     fn earlier(&self, upload: &UploadId, token: &str) -> Earlier {
         let (upload, token) = (upload.clone(), token.to_owned());
-        Earlier { upload, token, size: self.plan.size(), part_size: self.plan.part_size(), parts: Vec::new() }
+        let settings = self.transfer.store().write_settings(self.key);
+        let (size, part_size) = (self.plan.size(), self.plan.part_size());
+        Earlier { upload, token, size, part_size, settings, parts: Vec::new() }
     }
 
     fn job<'b>(&'b self, options: &'b WriteOptions) -> Job<'b> {
@@ -221,7 +223,8 @@ impl Resumable<'_> {
         if self.options.hold {
             let receipts = session.receipts();
             let sent = multipart::review(&receipts)?;
-            let held = Held::new(session.upload.clone(), &session.token, receipts);
+            let settings = store.write_settings(self.key);
+            let held = Held::new(session.upload.clone(), &session.token, settings, receipts);
             return Ok(Some(Done { sent, part_size, held: Some(held) }));
         }
         let sent = self.complete(session).await?;
@@ -289,7 +292,16 @@ impl Resumable<'_> {
             let receipts = session.receipts();
             let error = match multipart::complete(store, self.key, &session.upload, &receipts, &write).await {
                 Err(error) if error.code() == Some("InvalidPart") && repairs < REPAIRS_AT_MOST => error,
-                outcome => return Ok(Sent { etag: outcome?.etag, ..multipart::review(&receipts)? }),
+                outcome => {
+                    let stored = outcome?;
+                    // It is done, and nobody goes on with it, whatever the store has made of it.
+                    let told = multipart::as_told(self.key, &stored);
+                    if told.is_err() {
+                        self.kept.ended().await;
+                    }
+                    told?;
+                    return Ok(Sent { etag: stored.etag, ..multipart::review(&receipts)? });
+                }
             };
             repairs += 1;
             self.tell_again("complete the upload of", repairs, &error);

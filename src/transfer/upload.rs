@@ -69,6 +69,9 @@ impl Transfer {
         options: &SendOptions<'_>,
     ) -> Result<Option<Put>> {
         let Some(there) = existing.filter(|there| there.size == source.size) else { return Ok(None) };
+        if self.goes_again(key, there) {
+            return Ok(None);
+        }
         let ObjectMeta { size, checksum: theirs, etag, .. } = there;
         if theirs.is_none() && !self.unless_given_up("put", key, self.is_stored(source, there)).await? {
             return Ok(None);
@@ -79,6 +82,7 @@ impl Transfer {
         if theirs.is_some_and(|theirs| theirs != ours) {
             return Ok(None);
         }
+        self.stays_as_it_is(key, there);
         self.forget_upload(source, key, options).await;
         self.tell(&Event::FileDone { key, bytes: source.size, moved: false });
         Ok(Some(Put {

@@ -26,6 +26,10 @@ pub use self::bucket::Bucket;
 use self::client::Client;
 use super::tool;
 
+/// The only key of the servers' key management service. It encrypts nothing but what these tests make.
+pub const KMS_KEY: &str = "strata-test-key";
+const KMS_SECRET: &str = "IyqsU3kMFloCNup4BsZtf/rmfHVcTgznO2F25CkEH1g=";
+
 /// How long a MinIO may take to answer, on a machine that is busy with other things.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -195,6 +199,7 @@ fn launch(
         .env("PATH", env::var_os("PATH").unwrap_or_default())
         .env("HOME", directory)
         .envs([("MINIO_ROOT_USER", &root.id), ("MINIO_ROOT_PASSWORD", &root.secret)])
+        .env("MINIO_KMS_SECRET_KEY", format!("{KMS_KEY}:{KMS_SECRET}"))
         .envs([("MINIO_BROWSER", "off"), ("MINIO_UPDATE", "off"), ("MINIO_CI_CD", "on")])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -50,6 +50,14 @@ pub(crate) struct Common {
     )]
     pub(crate) addressing_style: AddressingStyle,
 
+    /// Agree to pay for the requests where the bucket's owner does not
+    #[arg(long, global = true, env = "STRATA_REQUEST_PAYER", value_enum, ignore_case = true, value_name = "WHO")]
+    pub(crate) request_payer: Option<Payer>,
+
+    /// Account, twelve digits, that the bucket has to belong to; requests fail otherwise
+    #[arg(long, global = true, env = "STRATA_EXPECTED_BUCKET_OWNER", value_name = "ID")]
+    pub(crate) expected_bucket_owner: Option<String>,
+
     /// Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list
     #[arg(
         long,
@@ -159,8 +167,24 @@ pub(crate) struct Common {
 }
 
 /// Flags that say which store is meant, by their ids: where one was typed, the command that restores needs it too.
-pub(crate) const STORE_FLAGS: [&str; 8] =
-    ["backend", "bucket", "prefix", "region", "profile", "endpoint_url", "addressing_style", "env_file"];
+pub(crate) const STORE_FLAGS: [&str; 10] = [
+    "backend",
+    "bucket",
+    "prefix",
+    "region",
+    "profile",
+    "endpoint_url",
+    "addressing_style",
+    "request_payer",
+    "expected_bucket_owner",
+    "env_file",
+];
+
+/// Who pays for requests in place of the bucket's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payer {
+    Requester,
+}
 
 /// Kinds of stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

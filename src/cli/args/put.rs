@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
 
 use super::count::parse_last;
+use super::writing::WritingArgs;
 
 /// Put a file, a directory (one checkpoint), or stdin into the store
 #[derive(Debug, Args)]
@@ -70,9 +71,12 @@ pub(crate) struct PutArgs {
     /// How many ranks put the checkpoint together
     #[arg(long, env = "STRATA_WORLD_SIZE", value_name = "N")]
     pub(crate) world_size: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) writing: WritingArgs,
 }
 
-fn parse_meta(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_meta(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("'{text}' is not of the form KEY=VALUE")),

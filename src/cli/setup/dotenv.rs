@@ -65,6 +65,8 @@ fn values(context: &Context) -> Result<BTreeMap<&'static str, String>> {
         ("AWS_REGION", region),
         ("S3_ENDPOINT", endpoint),
         ("STRATA_ADDRESSING_STYLE", style),
+        ("STRATA_EXPECTED_BUCKET_OWNER", common.expected_bucket_owner.clone()),
+        ("STRATA_REQUEST_PAYER", common.request_payer.map(|_| "requester".to_owned())),
         ("AWS_CA_BUNDLE", environment.get("AWS_CA_BUNDLE")),
         ("AWS_PROFILE", common.profile.clone()),
     ]
