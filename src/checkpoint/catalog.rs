@@ -224,12 +224,13 @@ async fn describe(store: &dyn StorageBackend, group: Group, detail: Detail<'_>) 
     let (state, why) = match spoilt {
         Some(why) => (State::Damaged, why),
         None => match Claim::read(store, &name).await {
-            Ok(Some(claim)) => match unfinished_in_words(&claim, ranks.iter().map(String::as_str)) {
+            Ok(Some(claim)) => match unfinished_in_words(&claim, store.now(), ranks.iter().map(String::as_str)) {
                 Some(why) => (State::Partial, why),
                 None => (State::Damaged, "its manifest is gone".to_owned()),
             },
             Ok(None) if replacing => (State::Damaged, "its manifest is gone".to_owned()),
-            Ok(None) => return Ok(Vec::new()),
+            // Removed since it was listed, or under a name that can be no checkpoint's: what was listed is shown all the same.
+            Ok(None) => return Ok(objects.into_iter().map(Entry::File).collect()),
             Err(error) if error.kind() == ErrorKind::Integrity => (State::Damaged, error.to_string()),
             Err(error) => return Err(error),
         },
@@ -253,9 +254,13 @@ async fn describe(store: &dyn StorageBackend, group: Group, detail: Detail<'_>) 
 }
 
 /// What a claim says that is not done; `None` where all of it was. `ranks` are the paths of what ranks keep there.
-pub(super) fn unfinished_in_words<'a>(claim: &Claim, ranks: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(super) fn unfinished_in_words<'a>(
+    claim: &Claim,
+    now: SystemTime,
+    ranks: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     let (host, since) = (&claim.writer.host, &claim.since);
-    let going_on = claim.is_live();
+    let going_on = claim.is_live(now);
     Some(match claim.state {
         ClaimState::Committed => return None,
         ClaimState::Putting if claim.world_size > 1 => {

@@ -14,6 +14,9 @@ use super::xml::Element;
 use crate::backend::ObjectMeta;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Pages without an object that may follow each other: servers that skip over many removed versions give some.
+const EMPTY_PAGES: u32 = 100;
+
 /// One page of a listing.
 struct Page {
     objects: Vec<ObjectMeta>,
@@ -33,7 +36,7 @@ pub(super) fn pages(
     subject: String,
 ) -> impl Stream<Item = Result<Vec<ObjectMeta>>> + Send + 'static {
     let listing = Arc::new(Listing::new(client, prefix, subject));
-    let walk = Walk { listing, coming: None, last: None, tokens: HashSet::new() };
+    let walk = Walk { listing, coming: None, last: None, empty: 0, tokens: HashSet::new() };
     stream::try_unfold(Some(walk), |walk| async move {
         match walk {
             Some(walk) => walk.turn().await.map(Some),
@@ -57,6 +60,8 @@ struct Walk {
     coming: Option<AbortOnDropHandle<Result<Page>>>,
     /// The last key so far.
     last: Option<String>,
+    /// Pages without an object since.
+    empty: u32,
     tokens: HashSet<String>,
 }
 
@@ -70,7 +75,9 @@ impl Walk {
             (Some(before), Some(last)) => *before < last.key,
             _ => true,
         };
-        if !goes_on || next.as_ref().is_some_and(|token| !self.tokens.insert(token.clone())) {
+        self.empty = if objects.is_empty() { self.empty + 1 } else { 0 };
+        if !goes_on || self.empty > EMPTY_PAGES || next.as_ref().is_some_and(|token| !self.tokens.insert(token.clone()))
+        {
             return Err(Error::new(ErrorKind::Other, "the server repeats pages of the listing")
                 .action("list")
                 .on(&self.listing.subject)

@@ -248,3 +248,17 @@ fn a_listing_without_an_end() {
         assert!(!bed.path("got").exists(), "{arguments:?}");
     }
 }
+
+/// Another tool's copy under a name that no checkpoint of ours can have: its files are shown and counted.
+#[test]
+fn files_of_a_checkpoint_whose_name_cannot_be_are_listed() {
+    let server = Faulty::start([]);
+    for key in ["runs//e1/.strata/manifest.json", "runs//e1/model.bin", "/.strata/put.json", "/lost.bin", "plain.bin"] {
+        server.put_object(key, b"content");
+    }
+    let bed = bed::faulty(&server);
+    let listed = bed.ok(["ls", "--json"]).json_lines();
+    let keys: Vec<&str> = listed.iter().map(|line| line["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["/lost.bin", "plain.bin", "runs//e1/model.bin"]);
+    assert!(bed.ok(["ls"]).stderr.contains("plain files 21 B (3)"));
+}

@@ -1,6 +1,7 @@
 //! ListObjectsV2, parsed by `list`: rusoto reads a key of one space as empty, fails on control characters, does not
 //! decode, and spins on XML that is cut.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -96,6 +97,16 @@ fn pages_are_followed_to_the_end_and_never_round_and_round() {
         let page = "<ListBucketResult><IsTruncated>true</IsTruncated>\
                     <NextContinuationToken>again</NextContinuationToken></ListBucketResult>";
         let server = Faulty::start([Rule::always(Operation::List, Action::Answer(Response::xml(200, page)))]);
+        let error = storage(&server).await.list("").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+
+        // Pages without an object and without an end, each with a token of its own.
+        let count = AtomicU32::new(0);
+        let another = Action::change(move |response| {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            response.body = page.replace("again", &format!("again-{number}")).into_bytes();
+        });
+        let server = Faulty::start([Rule::always(Operation::List, another)]);
         let error = storage(&server).await.list("").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Other, "{error}");
     });
