@@ -224,6 +224,12 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// The full name of a key, such as `s3://bucket/prefix/key` or `file:///store/key`; of the store itself for `""`.
     fn uri(&self, path: &str) -> String;
 
+    /// The time by the clock that stamps its objects, as far as it is known: ages and expiries are measured by it, since
+    /// this machine's own may be wrong. Of a server that has answered, its own; a second off at most, and the way.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
     /// The endpoint or directory, for errors and people.
     fn endpoint(&self) -> String;
 

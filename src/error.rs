@@ -210,6 +210,14 @@ impl Error {
         &self.0.message
     }
 
+    /// Whether a local disk, or a quota of it, is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let causes = std::iter::successors(self.source(), |&error| error.source());
+        causes
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
     /// The key it happened on, if one was involved.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

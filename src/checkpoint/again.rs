@@ -47,7 +47,7 @@ pub(super) async fn put_again(
         let uploads = claim.as_ref().map(Claim::all_uploads).unwrap_or_default();
         let named = claim.map(|claim| claim.files).unwrap_or_default();
         let names: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).chain(named).collect();
-        let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
+        let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect(), transfer.store().now());
         claim.uploads = uploads;
         Lease::take(transfer.store(), name, Claim::key(name), claim, Some(etag)).await?.end().await?;
     }

@@ -193,13 +193,14 @@ pub(crate) struct SeenClaim {
 }
 
 impl Claim {
-    pub(crate) fn new(state: ClaimState, files: Vec<String>) -> Self {
+    /// Taken `now`, by the store's clock.
+    pub(crate) fn new(state: ClaimState, files: Vec<String>, now: SystemTime) -> Self {
         Claim {
             version: VERSION,
             state,
             writer: Writer::this_process(),
             process: Process::this(),
-            since: rfc3339(SystemTime::now()),
+            since: rfc3339(now),
             expires: None,
             world_size: 1,
             files,
@@ -221,8 +222,9 @@ impl Claim {
         held.chain(self.uploads.clone()).collect()
     }
 
-    pub(crate) fn renew(&mut self, expiry: Duration) {
-        self.expires = SystemTime::now().checked_add(expiry).map(rfc3339);
+    /// For so long from `now` on, by the store's clock.
+    pub(crate) fn renew(&mut self, expiry: Duration, now: SystemTime) {
+        self.expires = now.checked_add(expiry).map(rfc3339);
     }
 
     /// A put or a removal that is going on or was interrupted.
@@ -231,16 +233,15 @@ impl Claim {
     }
 
     /// Whether its writer may still be at it: the claim has not expired, and where the writer is a process of this
-    /// machine it runs.
-    pub(crate) fn is_live(&self) -> bool {
+    /// machine it runs. `now` is the store's: one clock for all that put there, whatever their own say.
+    pub(crate) fn is_live(&self, now: SystemTime) -> bool {
         if !self.is_unfinished() {
             return false;
         }
         let Some(expires) = self.expires.as_ref().and_then(|text| humantime::parse_rfc3339(text).ok()) else {
             return false;
         };
-        expires > SystemTime::now()
-            && self.process.as_ref().and_then(|process| process.is_running(self.writer.pid)) != Some(false)
+        expires > now && self.process.as_ref().and_then(|process| process.is_running(self.writer.pid)) != Some(false)
     }
 
     /// Who holds it, for errors.
@@ -337,9 +338,9 @@ mod tests {
             settings: String::new(),
             parts: vec![part],
         };
-        let mut claim = Claim::new(ClaimState::Putting, vec!["a".to_owned(), "b/c".to_owned()]);
+        let mut claim = Claim::new(ClaimState::Putting, vec!["a".to_owned(), "b/c".to_owned()], SystemTime::now());
         claim.uploads.insert("a".to_owned(), KeptUpload::of(&earlier));
-        claim.renew(Duration::from_secs(60));
+        claim.renew(Duration::from_secs(60), SystemTime::now());
         claim
     }
 
@@ -357,7 +358,7 @@ mod tests {
             let at = at.index(json.len());
             if cut { json.truncate(at) } else { json[at] = byte }
             if let Ok(claim) = Claim::from_json(&json) {
-                let _ = (claim.is_live(), claim.is_unfinished(), claim.holder());
+                let _ = (claim.is_live(SystemTime::now()), claim.is_unfinished(), claim.holder());
                 prop_assert!(claim.uploads.keys().all(|path| key::check(path).is_ok()));
             }
         }

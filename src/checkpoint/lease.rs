@@ -206,7 +206,7 @@ impl Lease {
         let (json, revision) = {
             let mut current = self.lock();
             if current.claim.is_unfinished() && !last {
-                current.claim.renew(self.store.runtime().claim_expiry);
+                current.claim.renew(self.store.runtime().claim_expiry, self.store.now());
             }
             (current.claim.to_json()?, current.revision)
         };

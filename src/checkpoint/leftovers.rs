@@ -3,7 +3,7 @@
 //! somebody's data.
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
 
@@ -97,7 +97,7 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
     let expiry = store.runtime().claim_expiry;
     let is_old = |file: &PartialFile| {
         // A part may begin at any moment; an upload that nobody names is nobody's only after a while.
-        file.modified.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > expiry)
+        file.modified.and_then(|at| store.now().duration_since(at).ok()).is_some_and(|age| age > expiry)
     };
     let files = store.partial_files(prefix).await?.into_iter();
     found.extend(files.filter(|file| !uploads.contains(&file.upload.0) && is_old(file)).map(of_file));
@@ -120,19 +120,20 @@ async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Le
     if !claim.is_unfinished() && claim.uploads.is_empty() {
         return Ok(None);
     }
-    let (mut live, mut uploads) = (claim.is_live(), ids_of(&claim));
+    let (mut live, mut uploads) = (claim.is_live(store.now()), ids_of(&claim));
     let mut ranks = Vec::new();
     if claim.world_size > 1 {
         let below = format!("{name}/");
         for object in store.list(&format!("{below}{RESERVED_DIRECTORY}/rank-")).await? {
-            live |= object
-                .modified
-                .is_some_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < RANKS_MAY_COME));
+            // What is of the future, or of no time, is young.
+            let is_old =
+                object.modified.is_some_and(|at| store.now().duration_since(at).is_ok_and(|age| age >= RANKS_MAY_COME));
+            live |= !is_old;
             if let Some(path) = object.key.strip_prefix(&below) {
                 ranks.push(path.to_owned());
             }
             if let Some(rank) = Claim::see(store, &object.key).await?.and_then(|seen| seen.claim) {
-                live |= rank.is_live();
+                live |= rank.is_live(store.now());
                 uploads.extend(ids_of(&rank));
             }
         }
@@ -148,7 +149,7 @@ async fn of_claim(transfer: &Transfer, name: String) -> Result<Option<(Option<Le
     };
     let leftover = Leftover {
         kind: LeftoverKind::Checkpoint,
-        why: unfinished_in_words(&claim, ranks.iter().map(String::as_str))
+        why: unfinished_in_words(&claim, store.now(), ranks.iter().map(String::as_str))
             .unwrap_or_else(|| "uploads of it could not be given up".to_owned()),
         live,
         files: removal.files,
@@ -203,7 +204,7 @@ pub async fn remove_leftover(transfer: &Transfer, leftover: &Leftover) -> Result
             let Some(seen) = Claim::see(store, &Claim::key(&leftover.name)).await? else { return Ok(()) };
             let Some(earlier) = seen.claim.filter(|_| seen.etag == *etag) else { return Ok(()) };
             // The checkpoint stands; only what was to replace it is given up.
-            let mut claim = Claim::new(ClaimState::Putting, earlier.files.clone());
+            let mut claim = Claim::new(ClaimState::Putting, earlier.files.clone(), store.now());
             claim.uploads = earlier.all_uploads();
             let key = Claim::key(&leftover.name);
             let lease = Lease::take(transfer.store(), &leftover.name, key, claim, Some(seen.etag)).await?;

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU64;
-use std::time::SystemTime;
 
 use futures::FutureExt;
 
@@ -105,7 +104,7 @@ async fn choose(
 ) -> Result<Vec<Surplus>> {
     let complete: Vec<Complete<'_>> =
         entries.iter().map(|entry| Complete { name: &entry.name, at: entry.modified }).collect();
-    let mut going = retention.may_go(&complete, SystemTime::now());
+    let mut going = retention.may_go(&complete, transfer.store().now());
     going.retain(|one| Some(one.name) != spared);
 
     let names: BTreeSet<&str> = going.iter().flat_map(|one| one.newest.iter().copied().chain([one.name])).collect();

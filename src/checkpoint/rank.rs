@@ -91,7 +91,7 @@ pub(super) async fn refuse_live_ranks(
 ) -> Result<()> {
     for path in existing.keys().filter(|path| is_rank_claim(path)) {
         let seen = Claim::see(store, &format!("{name}/{path}")).await?;
-        if let Some(claim) = seen.and_then(|seen| seen.claim).filter(Claim::is_live) {
+        if let Some(claim) = seen.and_then(|seen| seen.claim).filter(|claim| claim.is_live(store.now())) {
             return Err(held_by(name, ACTION, &claim));
         }
     }
@@ -117,12 +117,12 @@ pub(super) async fn put_rank(
     let existing = look_around(store, name, members).await?;
     let seen = Claim::see(store, &rank.claim_key(name)).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.as_ref());
-    if let Some(claim) = earlier.filter(|claim| claim.is_live()) {
+    if let Some(claim) = earlier.filter(|claim| claim.is_live(store.now())) {
         return Err(held_by(name, ACTION, claim));
     }
     let names = members.iter().map(|member| member.path.clone()).filter(|path| !existing.contains_key(path));
     let names: BTreeSet<String> = names.chain(earlier.iter().flat_map(|claim| claim.files.iter().cloned())).collect();
-    let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
+    let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect(), store.now());
     claim.world_size = rank.world_size;
     claim.uploads = earlier.map(|claim| claim.uploads.clone()).unwrap_or_default();
     let lease = Lease::take(transfer.store(), name, rank.claim_key(name), claim, seen.map(|seen| seen.etag)).await?;
@@ -162,7 +162,7 @@ async fn join(transfer: &Transfer, name: &str, rank: Rank, mut seen: Option<Seen
             transfer.tell(&Event::Warning { message: &message });
         }
         let files = before.map(|claim| claim.files.clone()).unwrap_or_default();
-        let mut claim = Claim::new(ClaimState::Putting, files);
+        let mut claim = Claim::new(ClaimState::Putting, files, store.now());
         claim.uploads = before.map(Claim::all_uploads).unwrap_or_default();
         claim.world_size = rank.world_size;
         // Nobody holds it: it says only that ranks are at work.
@@ -311,8 +311,9 @@ async fn commit_if_last(transfer: &Transfer, name: &str, rank: Rank, put: Checkp
     let Some(seen) = Claim::see(store, &Claim::key(name)).await? else {
         return Err(overtaken(name, "it was removed meanwhile".to_owned()));
     };
-    let is_open =
-        |claim: &&Claim| matches!(claim.state, ClaimState::Putting | ClaimState::Committed) && !claim.is_live();
+    let is_open = |claim: &&Claim| {
+        matches!(claim.state, ClaimState::Putting | ClaimState::Committed) && !claim.is_live(store.now())
+    };
     let open = seen.claim.as_ref().filter(is_open);
     let seen_manifest = ManifestSeen::at(store, name).await?;
     if let ManifestSeen::Committed(manifest, _) = &seen_manifest
@@ -328,7 +329,7 @@ async fn commit_if_last(transfer: &Transfer, name: &str, rank: Rank, put: Checkp
     let (manifest, held) = merge(name, files)?;
     let names: BTreeSet<String> =
         manifest.files.iter().map(|file| file.path.clone()).chain(open.files.iter().cloned()).collect();
-    let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect());
+    let mut claim = Claim::new(ClaimState::Putting, names.into_iter().collect(), store.now());
     claim.world_size = rank.world_size;
     claim.uploads = open.all_uploads();
     let lease = match take(transfer, name, claim, Some(seen)).await {

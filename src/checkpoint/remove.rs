@@ -69,7 +69,8 @@ pub(super) async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) ->
             Ok(removed)
         }
         Removal::Checkpoint { files, seen } => {
-            let mut claim = Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect());
+            let mut claim =
+                Claim::new(ClaimState::Removing, files.into_iter().map(|(path, _)| path).collect(), store.now());
             let (etag, earlier) = seen.map(|seen| (seen.etag, seen.claim)).unzip();
             let earlier = earlier.flatten();
             claim.uploads = earlier.as_ref().map(Claim::all_uploads).unwrap_or_default();
@@ -77,7 +78,7 @@ pub(super) async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) ->
             match Lease::take(transfer.store(), name, Claim::key(name), claim.clone(), etag).await {
                 Ok(lease) => under_lease(&group, &lease, take_away(&group, &lease)).await?,
                 // A full disk has no room for the claim, which is why somebody removes. That of the put names the same.
-                Err(error) if error.kind() == ErrorKind::LocalIo && names_all(earlier.as_ref(), &claim.files) => {
+                Err(error) if error.is_disk_full() && names_all(earlier.as_ref(), &claim.files) => {
                     take_away_files(&group, name, &claim).await?;
                     store.delete(&Claim::key(name)).await?;
                 }
@@ -214,7 +215,7 @@ pub(super) async fn removal_of(transfer: &Transfer, name: &str) -> Result<Remova
     };
     let seen = Claim::see(store, &Claim::key(name)).await?;
     let claim = seen.as_ref().and_then(|seen| seen.claim.as_ref());
-    if let Some(claim) = claim.filter(|claim| claim.is_live()) {
+    if let Some(claim) = claim.filter(|claim| claim.is_live(store.now())) {
         return Err(held_by(name, "remove", claim));
     }
     refuse_inner(store, name).await?;
@@ -256,7 +257,7 @@ async fn named_by(store: &dyn StorageBackend, name: &str, claim: &Claim) -> Resu
         for object in store.list(&format!("{name}/{}/", key::RESERVED_DIRECTORY)).await? {
             if object.key.strip_prefix(&prefix).is_some_and(is_rank_claim) {
                 let rank = Claim::see(store, &object.key).await?.and_then(|seen| seen.claim);
-                if let Some(rank) = rank.as_ref().filter(|rank| rank.is_live()) {
+                if let Some(rank) = rank.as_ref().filter(|rank| rank.is_live(store.now())) {
                     return Err(held_by(name, "remove", rank));
                 }
                 files.extend(rank.map(|rank| rank.files).unwrap_or_default());

@@ -63,7 +63,8 @@ pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], f
     let existing = look_around(&**store, name, members).await?;
     refuse_live_ranks(&**store, name, &existing).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.clone());
-    let mut claim = Claim::new(ClaimState::Putting, names_of(members, &existing, old.as_deref(), earlier.as_ref()));
+    let names = names_of(members, &existing, old.as_deref(), earlier.as_ref());
+    let mut claim = Claim::new(ClaimState::Putting, names, store.now());
     claim.uploads = uploads_of_ranks(&**store, name, &existing).await?;
     claim.uploads.extend(earlier.map(|earlier| earlier.all_uploads()).unwrap_or_default());
     let lease = take(transfer, name, claim, seen).await?;
@@ -80,7 +81,7 @@ pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Opt
     let store = &**transfer.store();
     let Some(seen) = Claim::see(store, &Claim::key(name)).await? else { return Ok(None) };
     let Some(claim) = &seen.claim else { return Ok(Some(seen)) };
-    if claim.is_live() {
+    if claim.is_live(store.now()) {
         return Err(held_by(name, ACTION, claim));
     }
     if claim.state != ClaimState::Committing {
@@ -88,7 +89,7 @@ pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Opt
     }
     let Some(commit) = claim.commit.clone() else { return Ok(Some(seen)) };
     // Taken over as it is, so that it is finished by one process at a time.
-    let mut ours = Claim::new(ClaimState::Committing, claim.files.clone());
+    let mut ours = Claim::new(ClaimState::Committing, claim.files.clone(), store.now());
     (ours.commit, ours.world_size, ours.uploads) = (Some(commit.clone()), claim.world_size, claim.uploads.clone());
     let lease = take(transfer, name, ours, Some(seen)).await?;
     let group = transfer.group();
@@ -105,7 +106,7 @@ pub(super) async fn look_at_claim(transfer: &Transfer, name: &str) -> Result<Opt
     };
     under_lease(&group, &lease, work).await?;
     match Claim::see(store, &Claim::key(name)).await? {
-        Some(again) if again.claim.as_ref().is_some_and(Claim::is_live) => {
+        Some(again) if again.claim.as_ref().is_some_and(|claim| claim.is_live(transfer.store().now())) => {
             Err(overtaken(name, "another put of it began at the same time".to_owned()))
         }
         again => Ok(again),

@@ -5,7 +5,6 @@ mod table;
 pub(crate) mod totals;
 
 use std::iter::repeat;
-use std::time::SystemTime;
 
 use alphanumeric_sort::compare_str;
 use storage::checkpoint::{self, Detail, Entry, Sample, Totals};
@@ -40,7 +39,7 @@ pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     context.progress.finish();
-    let (unfold, now) = (args.files || exact, SystemTime::now());
+    let (unfold, now) = (args.files || exact, store.now());
     let listed = || entries.iter().zip(verified.iter().map(Some).chain(repeat(None)));
     match context.output.is_json() {
         true => objects::print(&context.output, store, listed(), unfold)?,

@@ -26,6 +26,8 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 pub(super) struct Learnt {
     /// The server's clock minus ours in seconds.
     skew: AtomicI64,
+    /// The server's clock minus ours in seconds, as its last answer said; for ages, never for signatures.
+    ahead: AtomicI64,
     has_moved: AtomicBool,
     /// The bucket is looked for where an earlier command found it, and was not found there yet.
     from_memory: AtomicBool,
@@ -172,12 +174,27 @@ impl Learnt {
         true
     }
 
+    /// Takes the time out of an answer.
+    pub(super) fn note_date(&self, headers: &HeaderMap) {
+        let Some(theirs) = header(headers, "date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
+            return;
+        };
+        let ours = SystemTime::now();
+        let ahead = match theirs.duration_since(ours) {
+            Ok(ahead) => i64::try_from(ahead.as_secs()).unwrap_or(0),
+            Err(behind) => -i64::try_from(behind.duration().as_secs()).unwrap_or(0),
+        };
+        self.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// The time by the server's clock; ours before it has answered.
+    pub(super) fn time_there(&self) -> SystemTime {
+        moved(SystemTime::now(), self.ahead.load(Ordering::Relaxed))
+    }
+
     /// The time that the server will accept.
     pub(super) fn now(&self) -> SystemTime {
-        let skew = self.skew.load(Ordering::Relaxed);
-        let by = Duration::from_secs(skew.unsigned_abs());
-        let now = SystemTime::now();
-        if skew >= 0 { now.checked_add(by) } else { now.checked_sub(by) }.unwrap_or(now)
+        moved(SystemTime::now(), self.skew.load(Ordering::Relaxed))
     }
 
     /// Gives up sooner at an endpoint that has never answered.
@@ -190,4 +207,9 @@ impl Learnt {
         }
         failure
     }
+}
+
+fn moved(time: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    if seconds >= 0 { time.checked_add(by) } else { time.checked_sub(by) }.unwrap_or(time)
 }

@@ -65,6 +65,7 @@ mod xml;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -163,6 +164,10 @@ impl StorageBackend for S3Storage {
         let Client { bucket, prefix, .. } = &*self.client;
         let parts = [bucket.as_str(), prefix, path];
         format!("s3://{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
+    }
+
+    fn now(&self) -> SystemTime {
+        self.client.learnt.time_there()
     }
 
     fn endpoint(&self) -> String {

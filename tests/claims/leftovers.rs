@@ -161,3 +161,20 @@ fn what_was_there_before_stays() {
     assert_eq!(server.object("run/a.bin").unwrap(), b"somebody's");
     assert_eq!(server.uploads(), Vec::<String>::new());
 }
+
+/// A rank whose clock, or whose store's, is ahead of ours has not gone away long ago.
+#[test]
+fn ranks_of_the_future_are_at_work() {
+    let bed = local();
+    bed.write("r0/shard", b"0");
+    bed.ok(["put", "r0", "job/epoch_1", "--rank", "0", "--world-size", "2"]);
+    for entry in std::fs::read_dir(bed.path("checkpoints/job/epoch_1/.strata")).unwrap() {
+        let file = File::options().write(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(1200)).unwrap();
+    }
+    let said = bed.ok(["rm", "--partial", "--yes"]);
+    assert!(said.stderr.contains("'job/epoch_1' is left alone"), "{said:?}");
+    bed.write("r1/shard1", b"1");
+    bed.ok(["put", "r1", "job/epoch_1", "--rank", "1", "--world-size", "2"]);
+    bed.ok(["get", "job/epoch_1", "back"]);
+}

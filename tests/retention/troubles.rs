@@ -73,3 +73,30 @@ fn what_a_removal_left_is_no_checkpoint_and_goes_with_partial() {
     assert_eq!(complete(&bed), ["epoch_3"]);
     assert!(server.keys().iter().all(|key| key.starts_with("epoch_3/")), "{:?}", server.keys());
 }
+
+/// Ages are those by the store's clock: a machine that is ten months ahead removes nothing that is an hour old.
+#[test]
+fn a_clock_that_is_wrong_ages_nothing() {
+    // Its objects are of 03:04:05 on that day.
+    let dated =
+        |time: &'static str| Rule::always(Operation::Any, Action::change(move |response| response.set("date", time)));
+    let server = Faulty::start([dated("Fri, 02 Jan 2026 04:00:00 GMT")]);
+    let bed = faulty(&server);
+    put(&bed, &["epoch_1", "epoch_2", "epoch_3"]);
+    let said = bed.ok(["rm", "--older-than", "7d", "--yes"]);
+    assert!(said.stderr.contains("nothing to remove"), "{said:?}");
+
+    let claim = serde_json::json!({
+        "version": 1, "state": "putting", "writer": { "host": "h", "pid": 1, "tool": "t", "token": "x" },
+        "since": "2026-01-02T03:59:00Z", "expires": "2026-01-02T04:04:00Z", "files": ["a"],
+    });
+    server.put_object("epoch_4/.strata/put.json", claim.to_string().as_bytes());
+    server.put_object("epoch_4/a", b"a");
+    let said = bed.ok(["rm", "--partial", "--yes"]);
+    assert!(said.stderr.contains("'epoch_4' is left alone"), "{said:?}");
+
+    server.set_rules([dated("Fri, 09 Jan 2026 04:00:00 GMT")]);
+    assert_eq!(bed.ok(["rm", "--older-than", "7d", "--yes"]).stdout_line().lines().count(), 2);
+    assert!(!bed.ok(["rm", "--partial", "--yes"]).stderr.contains("left alone"));
+    assert_eq!(complete(&bed), ["epoch_3"]);
+}
