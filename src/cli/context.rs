@@ -1,7 +1,7 @@
 //! What every command works with: settings, output, and the stores that locations are in.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use storage::checkpoint::Filter;
@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<Progress>,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) started: Instant,
+    /// What is risky about the settings of a bucket was said.
+    pub(crate) cautioned: Once,
 }
 
 impl Context {
@@ -103,12 +105,31 @@ impl Context {
             // A profile that was typed is meant, even where keys are in the environment.
             config.profile = profile;
         }
+        self.caution(&config);
         config.addressing = match self.common.addressing_style {
             AddressingStyle::Auto => Addressing::Auto,
             AddressingStyle::Path => Addressing::Path,
             AddressingStyle::Virtual => Addressing::Virtual,
         };
         Ok(config)
+    }
+
+    /// Says, once, what is risky about how the bucket is reached.
+    #[cfg(feature = "s3")]
+    fn caution(&self, config: &S3Config) {
+        let by_name = config.profile.is_some();
+        let endpoint = match self.typed.endpoint_url {
+            true => None,
+            false => {
+                let names = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+                self.environment.foreign_endpoint(&names, by_name)
+            }
+        };
+        let unused = match by_name || config.credentials.is_none() {
+            true => self.environment.unused_of_aws(),
+            false => None,
+        };
+        self.cautioned.call_once(|| endpoint.iter().chain(&unused).for_each(|message| self.output.warning(message)));
     }
 
     /// How the bucket is reached that flags and environment name.

@@ -35,6 +35,9 @@ pub(crate) struct Typed {
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
+    /// `--endpoint-url`.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
+    pub(crate) endpoint_url: bool,
 }
 
 /// A command line that cannot be run.
@@ -172,6 +175,7 @@ impl Typed {
             concurrency: typed("concurrency"),
             selection: ["keep_last", "keep_every", "older_than"].into_iter().any(typed),
             profile: typed("profile"),
+            endpoint_url: typed("endpoint_url"),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rusoto_core::signature::SignedRequest;
 
 use super::config::{self, S3Config};
-use super::credentials::{Identity, profile_region};
+use super::credentials::Identity;
 use super::endpoint::{DEFAULT_REGION, Site};
 use super::learn::Learnt;
+use super::profile;
 use super::transport::Transport;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ impl Client {
         let region = match settings.region {
             Some(region) => region,
             None => {
-                let from_profile = profile_region(settings.profile.as_deref()).await;
+                let from_profile = profile::region(settings.profile.as_deref()).await;
                 from_profile.unwrap_or_else(|| DEFAULT_REGION.to_owned())
             }
         };
@@ -44,7 +45,7 @@ impl Client {
             prefix,
             runtime,
             site: RwLock::new(Arc::new(site)),
-            identity: Identity::new(settings.credentials, settings.profile, &region),
+            identity: Identity::new(settings.credentials, settings.profile, &region, settings.ca_bundle),
             transport,
             learnt: Learnt::default(),
         })

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use super::answer::Answer;
 use super::client::Client;
 use super::failure::{self, Asked, Details, Failure};
+use super::learn::is_about_identity;
 use super::network;
 use super::request::Outgoing;
 use super::sign::sign;
@@ -57,7 +58,7 @@ impl Client {
             failure.error = failure.error.at(site.to_string());
             failure
         };
-        let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
+        let credentials = self.identity.credentials(self.learnt.now()).await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
         let signed_at = self.learnt.now();
         sign(&mut head, &outgoing.body, &credentials, &site.region, signed_at)?;
@@ -98,6 +99,8 @@ impl Client {
         let mut failure = at_site(failure::explain(&answer, &details, asked));
         if self.learn(&answer, &details, &site, &credentials, signed_at).await {
             failure.error = failure.error.retryable(None);
+        } else if credentials.session_token().is_some() && is_about_identity(details.code.as_deref()) {
+            failure.error = failure.error.hint_is(self.identity.renewal_hint());
         }
         Err(failure)
     }
