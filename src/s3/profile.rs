@@ -11,6 +11,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::{Env, Fs};
 
+use super::role::Role;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bounds of `duration_seconds` (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
@@ -23,24 +24,12 @@ const NAMES_SHOWN: usize = 8;
 pub(super) struct Plan {
     /// The profile's name; `None` where there is no profile at all.
     pub(super) name: Option<String>,
-    /// It stands for a role that is assumed with other credentials.
-    pub(super) assumes_role: bool,
     /// The profile whose single sign-on it rests on.
     pub(super) single_sign_on: Option<String>,
     /// The profile whose `credential_process` it rests on.
     pub(super) process: Option<String>,
-    /// The roles and what they are assumed with, where one of them has a `duration_seconds`: AWS's provider of profiles
-    /// ignores it.
-    pub(super) timed: Option<(Vec<Role>, Base)>,
-}
-
-/// A role to be assumed.
-#[derive(Clone, Debug)]
-pub(super) struct Role {
-    pub(super) arn: String,
-    pub(super) external_id: Option<String>,
-    pub(super) session_name: Option<String>,
-    pub(super) duration: Option<Duration>,
+    /// The roles that it stands for, its own first, and what the last of them is assumed with.
+    pub(super) roles: Option<(Vec<Role>, Base)>,
 }
 
 /// With what the first role of a chain is assumed.
@@ -101,7 +90,6 @@ fn follow(set: &ProfileSet, selected: &str) -> Result<Plan> {
         if let Some(device) = profile.get("mfa_serial") {
             return Err(wants_code(selected, name, device));
         }
-        plan.assumes_role = true;
         roles.push(role);
         match (profile.get("source_profile"), profile.get("credential_source")) {
             (Some(source), None) if source == name => match keys(profile) {
@@ -113,7 +101,7 @@ fn follow(set: &ProfileSet, selected: &str) -> Result<Plan> {
             _ => return Ok(plan),
         }
     };
-    plan.timed = roles.iter().any(|role| role.duration.is_some()).then_some((roles, base));
+    plan.roles = (!roles.is_empty()).then_some((roles, base));
     Ok(plan)
 }
 
@@ -201,11 +189,11 @@ mod tests {
              [profile c]\naws_access_key_id = id\naws_secret_access_key = s=\n")
         .await;
         let plan = follow(&set, "a").unwrap();
-        let (roles, base) = plan.timed.unwrap();
-        assert!(plan.assumes_role && matches!(base, Base::Keys(keys) if keys.secret_access_key() == "s="));
+        let (roles, base) = plan.roles.unwrap();
+        assert!(matches!(base, Base::Keys(keys) if keys.secret_access_key() == "s="));
         assert_eq!(roles.iter().map(|role| role.duration).collect::<Vec<_>>(), [Some(Duration::from_secs(3600)), None]);
         assert_eq!(roles[0].external_id.as_deref(), Some("x"));
-        assert!(follow(&set, "b").unwrap().timed.is_none(), "AWS's provider does the rest");
+        assert!(follow(&set, "c").unwrap().roles.is_none());
     }
 
     #[tokio::test]
@@ -218,10 +206,10 @@ mod tests {
              [profile token]\nrole_arn = t\nweb_identity_token_file = /t\nduration_seconds = soon\n")
         .await;
         for name in ["a", "b", "gap", "own"] {
-            assert!(follow(&set, name).unwrap().timed.is_none(), "{name}");
+            assert!(follow(&set, name).unwrap().roles.is_none(), "{name}");
         }
         assert!(follow(&set, "soon").unwrap_err().to_string().contains("'soon'"));
-        assert!(!follow(&set, "token").unwrap().assumes_role);
+        assert!(follow(&set, "token").unwrap().roles.is_none());
     }
 
     #[tokio::test]

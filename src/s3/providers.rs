@@ -3,7 +3,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -11,7 +11,6 @@ use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
@@ -24,7 +23,8 @@ use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::region::Region;
 
-use super::profile::{self, Base, Plan, Role};
+use super::profile::{self, Base, Plan};
+use super::role::{Assumed, Role};
 use super::unidentified::explain;
 use crate::body::blocking;
 use crate::error::{Error, ErrorKind, Result};
@@ -60,6 +60,10 @@ impl Sources {
             Ok(outcome) => outcome,
             Err(_) => Err(CredentialsError::provider_timed_out(PROVIDER_TIMEOUT)),
         };
+        let outcome = outcome.and_then(|credentials| match is_whole(&credentials) {
+            true => Ok(credentials),
+            false => Err(CredentialsError::unhandled("the answer is not complete")),
+        });
         outcome.map_err(|error| explain(&error, &plan, self.profile.is_some()))
     }
 
@@ -69,7 +73,7 @@ impl Sources {
         config: &ProviderConfig,
         client: Option<SharedHttpClient>,
     ) -> Result<CredentialsProviderChain, CredentialsError> {
-        let files = match &plan.timed {
+        let files = match &plan.roles {
             Some((roles, base)) => self.assumed(roles, base, config, client).await?,
             None => SharedCredentialsProvider::new(of_profile(plan.name.as_deref(), config)),
         };
@@ -81,7 +85,7 @@ impl Sources {
         };
         let token = || WebIdentityTokenCredentialsProvider::builder().configure(config).build();
         let has_token = ambient && is_set("AWS_WEB_IDENTITY_TOKEN_FILE");
-        let chain = match (has_token, plan.assumes_role) {
+        let chain = match (has_token, plan.roles.is_some()) {
             (true, true) => chain.or_else("Profile", files).or_else("WebIdentityToken", token()),
             (true, false) => chain.or_else("WebIdentityToken", token()).or_else("Profile", files),
             (false, _) => chain.or_else("Profile", files),
@@ -89,7 +93,7 @@ impl Sources {
         Ok(chain.or_else("EcsContainer", container(config)).or_else("Ec2InstanceMetadata", instance(config)))
     }
 
-    /// A chain of roles with durations of their own.
+    /// A chain of roles, the last of which is assumed first.
     async fn assumed(
         &self,
         roles: &[Role],
@@ -112,17 +116,7 @@ impl Sources {
         };
         let settings = self.settings(client).await;
         for role in roles.iter().rev() {
-            let mut builder = AssumeRoleProvider::builder(&role.arn).configure(&settings);
-            if let Some(id) = &role.external_id {
-                builder = builder.external_id(id);
-            }
-            if let Some(name) = &role.session_name {
-                builder = builder.session_name(name);
-            }
-            if let Some(duration) = role.duration {
-                builder = builder.session_length(duration);
-            }
-            provider = SharedCredentialsProvider::new(builder.build_from_provider(provider).await);
+            provider = SharedCredentialsProvider::new(Assumed::new(role.clone(), provider, &settings));
         }
         Ok(provider)
     }
@@ -156,6 +150,13 @@ fn container(config: &ProviderConfig) -> EcsCredentialsProvider {
 /// With AWS's own limits: a second to connect, a second to answer.
 fn instance(config: &ProviderConfig) -> ImdsCredentialsProvider {
     ImdsCredentialsProvider::builder().configure(config).build()
+}
+
+/// AWS's parsers fill in what an answer lacks: empty texts, and the first second of 1970.
+fn is_whole(credentials: &Credentials) -> bool {
+    let texts =
+        [credentials.access_key_id(), credentials.secret_access_key(), credentials.session_token().unwrap_or("-")];
+    texts.iter().all(|text| !text.is_empty()) && credentials.expiry() != Some(SystemTime::UNIX_EPOCH)
 }
 
 /// An empty variable counts as unset.
