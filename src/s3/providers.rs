@@ -144,12 +144,17 @@ fn of_profile(name: Option<&str>, config: &ProviderConfig) -> ProfileFileCredent
 }
 
 fn container(config: &ProviderConfig) -> EcsCredentialsProvider {
-    EcsCredentialsProvider::builder().configure(config).build()
+    EcsCredentialsProvider::builder().configure(&beside(config)).build()
 }
 
 /// With AWS's own limits: a second to connect, a second to answer.
 fn instance(config: &ProviderConfig) -> ImdsCredentialsProvider {
-    ImdsCredentialsProvider::builder().configure(config).build()
+    ImdsCredentialsProvider::builder().configure(&beside(config)).build()
+}
+
+/// For services of this machine: a proxy would see their secrets, and what it reaches by their addresses is itself.
+fn beside(config: &ProviderConfig) -> ProviderConfig {
+    config.clone().with_http_client(client(TlsContext::default(), false))
 }
 
 /// AWS's parsers fill in what an answer lacks: empty texts, and the first second of 1970.
@@ -194,13 +199,17 @@ async fn trusting(bundle: &Path) -> Result<SharedHttpClient> {
         Error::new(ErrorKind::Invalid, format!("the certificates in '{}' cannot be used", bundle.display()))
             .hint_is("AWS_CA_BUNDLE names a file of PEM certificates")
     })?;
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = ConnectorBuilder::default()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
+    Ok(client(context, true))
+}
+
+fn client(tls: TlsContext, by_proxy: bool) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let proxy = if by_proxy { ProxyConfig::from_env() } else { ProxyConfig::disabled() };
+        let provider = Provider::Rustls(CryptoMode::AwsLc);
+        let mut connector =
+            ConnectorBuilder::default().tls_provider(provider).tls_context(tls.clone()).proxy_config(proxy);
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         connector.build()
-    }))
+    })
 }

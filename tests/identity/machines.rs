@@ -109,3 +109,20 @@ fn what_a_metadata_service_does_wrong_is_told() {
         assert!(!imds.requests().is_empty());
     }
 }
+
+/// What they give is a secret in clear: no proxy sees it, whatever the environment says of proxies.
+#[test]
+fn no_proxy_is_between_the_command_and_its_machine() {
+    let proxy = Answering::start(|_| Some(Response::new(502)));
+    let proxied = proxy.endpoint();
+    let server = Faulty::start([]);
+    let store = server.endpoint().replace("127.0.0.1", "localhost");
+    let (agent, imds) = (Answering::start(|_| Some(given("ASIAPOD"))), Answering::start(metadata));
+    let proxies = [("HTTP_PROXY", proxied.as_str()), ("http_proxy", &proxied), ("ALL_PROXY", &proxied)];
+    let proxies = [&proxies[..], &[("NO_PROXY", "localhost"), ("S3_ENDPOINT", &store)]].concat();
+    let bed = bed_with(&server, &[&proxies[..], &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent.endpoint())]].concat());
+    assert_signed_by(&bed, &server, "ASIAPOD");
+    let bed = bed_with(&server, &[&proxies[..], &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.endpoint())]].concat());
+    assert_signed_by(&bed, &server, "ASIAIMDS");
+    assert!(proxy.requests().is_empty());
+}
