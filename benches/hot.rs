@@ -34,7 +34,12 @@ fn checksum(c: &mut Criterion) {
 }
 
 fn plan(c: &mut Criterion) {
-    let limits = Capabilities { part_size: 5 << 20..=5 << 30, max_parts: PARTS, max_object_size: 5 << 40 };
+    let limits = Capabilities {
+        part_size: 5 << 20..=5 << 30,
+        max_parts: PARTS,
+        max_object_size: 5 << 40,
+        conditional_writes: None,
+    };
     c.bench_function("plan 10,000 parts", |b| {
         let size = PART * u64::from(PARTS);
         b.iter(|| {

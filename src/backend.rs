@@ -140,6 +140,9 @@ pub struct Capabilities {
     pub max_parts: u32,
     /// The largest object in bytes.
     pub max_object_size: u64,
+    /// Whether a [`Precondition`] is heeded: where it is not, two writers of one name are not kept apart. `None` where
+    /// nobody has tried.
+    pub conditional_writes: Option<bool>,
 }
 
 /// What became of a copy that a store was to make by itself.

@@ -30,6 +30,7 @@ pub mod backend;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod body;
+pub mod check;
 pub mod checkpoint;
 pub mod checksum;
 pub mod config;

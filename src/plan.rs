@@ -95,7 +95,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn s3() -> Capabilities {
-        Capabilities { part_size: 5 * MIB..=5 << 30, max_parts: 10_000, max_object_size: 5 << 40 }
+        Capabilities {
+            part_size: 5 * MIB..=5 << 30,
+            max_parts: 10_000,
+            max_object_size: 5 << 40,
+            conditional_writes: None,
+        }
     }
 
     #[test]

@@ -291,7 +291,6 @@ fn setup() {
     transcript.of(&[], &["setup", "--env"]);
     transcript.of(&[], &["setup", "--env", "--env-file", "no/such/directory/.env"]);
     transcript.of(&[("AWS_ACCESS_KEY_ID", "AKID")], &["setup", "--env", "--force"]);
-    transcript.of(&[], &["setup", "--check"]);
     transcript.of(&s3, &["setup", "epoch_1"]);
     transcript.check("setup");
 }

@@ -122,7 +122,7 @@ fn a_file_that_another_tool_replaced_is_noticed() {
 /// What old versions and delete markers there are, asked as root.
 fn versions(bed: &bed::Bed) -> (usize, usize) {
     let listed = bed.bucket().as_root("GET", "?versions=", b"");
-    let text = String::from_utf8(listed.body).unwrap();
+    let text = String::from_utf8(listed.body.to_vec()).unwrap();
     (text.matches("<Version>").count(), text.matches("<DeleteMarker>").count())
 }
 

@@ -79,6 +79,13 @@ pub async fn put(transfer: &Transfer, source: &Path, name: &str, options: &PutCh
     transfer.tell(&Event::Planned { files: all.files, bytes: total });
     transfer.flow().plan(all.files, total);
     refuse_unreadable(transfer, name, &members, options)?;
+    if transfer.store().capabilities().conditional_writes == Some(false) {
+        let message = format!(
+            "the store does not heed conditional writes: if another process puts '{name}' meanwhile, the two are not kept \
+             apart"
+        );
+        transfer.tell(&Event::Warning { message: &message });
+    }
     if let Some(rank) = options.rank {
         transfer.flow().begin_as_one_of(rank.world_size);
         return put_rank(transfer, source, name, options, rank, &members, all).await;

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
+#[cfg(feature = "s3")]
+use storage::check::Origins;
+use storage::check::{Check, Tell};
 use storage::checkpoint::Filter;
 use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 #[cfg(feature = "s3")]
@@ -17,6 +20,9 @@ use super::progress::Progress;
 
 /// The local store where nothing names another.
 const DEFAULT_DIRECTORY: &str = "./checkpoints";
+/// What names an endpoint, the strongest first.
+#[cfg(feature = "s3")]
+const ENDPOINTS: [&str; 3] = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
 /// What a command works with.
 #[derive(Debug)]
@@ -120,10 +126,7 @@ impl Context {
         let by_name = config.profile.is_some();
         let endpoint = match self.typed.endpoint_url {
             true => None,
-            false => {
-                let names = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
-                self.environment.foreign_endpoint(&names, by_name)
-            }
+            false => self.environment.foreign_endpoint(&ENDPOINTS, by_name),
         };
         let unused = match by_name || config.credentials.is_none() {
             true => self.environment.unused_of_aws(),
@@ -147,11 +150,53 @@ impl Context {
         S3Storage::with_config(config, runtime).await
     }
 
+    /// Checks the bucket that the settings name; with its full name.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn check_s3(&self, tell: Tell<'_>) -> Result<(Vec<Check>, String)> {
+        let prefix = self.prefix()?;
+        let bucket = self.common.bucket.as_deref().ok_or_else(no_bucket)?;
+        let config = self.s3_config(bucket, prefix)?;
+        let checks = S3Storage::check(config, &self.runtime, &self.origins(), tell).await?;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        Ok((checks, format!("s3://{bucket}{slash}{prefix}")))
+    }
+
+    /// Where the settings of a bucket came from, in words.
+    #[cfg(feature = "s3")]
+    fn origins(&self) -> Origins {
+        let of = |typed: bool, flag: &str, names: &[&str]| match typed {
+            true => Some(flag.to_owned()),
+            false => self.environment.first_of(names).map(|(name, _)| match self.environment.is_of_process(name) {
+                true => format!("{name} in the environment"),
+                false => format!("{name} in .env"),
+            }),
+        };
+        let credentials = match self.environment.is_of_process("AWS_ACCESS_KEY_ID") {
+            true => "the environment",
+            false => "the file .env",
+        };
+        Origins {
+            endpoint: of(self.typed.endpoint_url, "--endpoint-url", &ENDPOINTS),
+            region: of(self.typed.region, "--region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            credentials: Some(credentials.to_owned()),
+        }
+    }
+
+    #[cfg(not(feature = "s3"))]
+    pub(crate) async fn check_s3(&self, _: Tell<'_>) -> Result<(Vec<Check>, String)> {
+        Err(without_s3())
+    }
+
     #[cfg(not(feature = "s3"))]
     async fn s3(&self, _: &str, _: &str, _: RuntimeConfig) -> Result<Arc<dyn StorageBackend>> {
-        Err(Error::invalid("this strata-ckpt was built without S3")
-            .hint_is("build it with the feature s3, which is on by default"))
+        Err(without_s3())
     }
+}
+
+#[cfg(not(feature = "s3"))]
+fn without_s3() -> Error {
+    Error::invalid("this strata-ckpt was built without S3")
+        .hint_is("build it with the feature s3, which is on by default")
 }
 
 fn no_bucket() -> Error {

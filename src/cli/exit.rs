@@ -73,6 +73,11 @@ impl Failure {
         if let Some(unfinished) = error.downcast_ref::<Unfinished>() {
             return unfinished.failure();
         }
+        if let Some(unfit) = error.downcast_ref::<Unfit>() {
+            let hint = "what is bad rests on what stands above it: begin at the top, then check again";
+            let (message, hint) = (unfit.to_string(), Some(hint.to_owned()));
+            return Failure { code: of_several(&unfit.codes), kind: "unfit", message, hint };
+        }
         if let Some(slower) = error.downcast_ref::<Slower>() {
             let hint = "a second run tells chance from change; --tolerance allows more, --json keeps a new baseline";
             let (message, hint) = (slower.to_string(), Some(hint.to_owned()));
@@ -138,6 +143,24 @@ impl fmt::Display for Unfinished {
 }
 
 impl std::error::Error for Unfinished {}
+
+/// `setup --check` found something bad; each was told of already.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    pub(crate) codes: Vec<u8>,
+    pub(crate) of: usize,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.codes.len() {
+            1 => write!(f, "1 of {} checks is bad", self.of),
+            bad => write!(f, "{bad} of {} checks are bad", self.of),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
 
 /// `bench` compared with its baseline.
 #[derive(Debug)]

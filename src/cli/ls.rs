@@ -2,7 +2,7 @@
 
 mod objects;
 mod table;
-mod totals;
+pub(crate) mod totals;
 
 use std::iter::repeat;
 use std::time::SystemTime;

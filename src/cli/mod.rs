@@ -150,6 +150,10 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
             "the store is too slow to be cleaned up in time: remove what is left under {}...",
             storage::bench::PREFIX
         )),
+        Action::Setup(_) => Error::cancelled().hint_is(format!(
+            "the store is too slow to be cleaned up in time: remove what is left under {}...",
+            storage::check::PREFIX
+        )),
         _ => Error::cancelled(),
     };
     let work = async {

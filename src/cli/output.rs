@@ -100,16 +100,23 @@ impl Output {
         }
     }
 
-    /// What to do about something that was told.
-    pub(crate) fn hint(&self, message: &str) {
-        self.note(&format!("{HINT}hint:{HINT:#} {message}"));
-    }
-
     /// Something a person should know.
     pub(crate) fn warning(&self, message: &str) {
         match self.json {
             true => self.event(&Object::Warning { message }),
             false => self.stderr(&format!("{UNSURE}warning:{UNSURE:#} {message}")),
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(&self, hint: &str) {
+        self.stderr(&format!("{HINT}hint:{HINT:#} {hint}"));
+    }
+
+    /// What may be done next, where everything works.
+    pub(crate) fn quiet_hint(&self, hint: &str) {
+        if !self.quiet {
+            self.hint(hint);
         }
     }
 

@@ -38,6 +38,9 @@ pub(crate) struct Typed {
     /// `--endpoint-url`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) endpoint_url: bool,
+    /// `--region`.
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
+    pub(crate) region: bool,
 }
 
 /// A command line that cannot be run.
@@ -176,6 +179,7 @@ impl Typed {
             selection: ["keep_last", "keep_every", "older_than"].into_iter().any(typed),
             profile: typed("profile"),
             endpoint_url: typed("endpoint_url"),
+            region: typed("region"),
         }
     }
 }

@@ -15,6 +15,8 @@ use super::schema::{Object, Tally};
 use super::units::{about, rate, size};
 
 const BAR: &str = "{wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg}";
+/// Bytes that are removed have no rate that says anything.
+const REMOVAL: &str = "{wide_bar} {binary_bytes} of {binary_total_bytes}  {msg}";
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const OBJECT_EVERY: Duration = Duration::from_secs(1);
 
@@ -160,13 +162,17 @@ impl Progress {
         ));
     }
 
-    fn bar(&self) -> &ProgressBar {
-        self.bar.get_or_init(|| {
-            let bar = ProgressBar::new(0).with_style(bar_style());
+    /// The bar, and whether it was made just now: with this length, since a bar of none is drawn full.
+    fn bar(&self, length: u64) -> (&ProgressBar, bool) {
+        let mut is_new = false;
+        let bar = self.bar.get_or_init(|| {
+            is_new = true;
+            let bar = ProgressBar::new(length).with_style(bar_style(BAR));
             bar.enable_steady_tick(Duration::from_millis(200));
             self.output.show(Some(bar.clone()));
             bar
-        })
+        });
+        (bar, is_new)
     }
 
     fn listed(&self, objects: u64) {
@@ -188,14 +194,16 @@ impl Progress {
         let all_files = self.files.planned.fetch_add(files, Relaxed) + files;
         self.bytes.planned.fetch_add(bytes, Relaxed);
         if self.mode == Mode::Bar {
-            let bar = self.bar();
-            if all_files == files {
-                // A listing may have come before.
-                bar.set_style(bar_style());
-                bar.set_message("");
-                bar.set_length(0);
+            match self.bar(bytes) {
+                (_, true) => {}
+                (bar, false) if all_files == files => {
+                    // Of a listing until now.
+                    bar.set_style(bar_style(BAR));
+                    bar.set_message("");
+                    bar.set_length(bytes);
+                }
+                (bar, false) => bar.inc_length(bytes),
             }
-            bar.inc_length(bytes);
             self.show_files(self.files.done.load(Relaxed), all_files);
         }
     }
@@ -212,7 +220,7 @@ impl Progress {
     fn moved(&self, bytes: u64) {
         self.bytes.done.fetch_add(bytes, Relaxed);
         if self.mode == Mode::Bar {
-            self.bar().inc(bytes);
+            self.bar(0).0.inc(bytes);
         }
     }
 
@@ -254,6 +262,9 @@ impl Progress {
     /// A removal begins.
     pub(crate) fn removing(&self, files: u64, bytes: u64) {
         self.planned(files, bytes);
+        if self.mode == Mode::Bar {
+            self.bar(bytes).0.set_style(bar_style(REMOVAL));
+        }
     }
 
     /// So much of it is gone.
@@ -267,13 +278,13 @@ impl Progress {
 
     fn show_files(&self, done: u64, planned: u64) {
         if planned > 1 {
-            self.bar().set_message(format!("{done} of {planned} files"));
+            self.bar(0).0.set_message(format!("{done} of {planned} files"));
         }
     }
 }
 
-fn bar_style() -> ProgressStyle {
-    ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn bar_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn listed_in_words(objects: u64) -> String {

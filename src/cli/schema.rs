@@ -165,6 +165,20 @@ pub(crate) enum Object<'a> {
         tolerance_percent: Option<f64>,
     },
 
+    /// `setup --check`: one check.
+    Check {
+        name: &'a str,
+        /// `good`, `note`, `bad` or `skipped`.
+        outcome: &'a str,
+        detail: &'a str,
+        hint: Option<&'a str>,
+        /// Of a bad one, as in `error`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
+    },
+    /// `setup --check`: how many came out how.
+    Checked { uri: &'a str, good: usize, notes: usize, bad: usize, skipped: usize, seconds: f64 },
+
     // --- events, on stderr
     /// `bench`: a run is done.
     BenchRun {

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "s3")]
 mod bucket;
-#[cfg(feature = "s3")]
 mod check;
 mod dotenv;
 #[cfg(feature = "s3")]
@@ -22,7 +21,13 @@ pub(crate) async fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<(
     }
     if context.common.backend == Backend::Local {
         only_on_s3(args)?;
-        return local::run(context, args);
+        if !args.check {
+            local::run(context, args)?;
+        }
+        return match args.dry_run && !args.check {
+            true => Ok(()),
+            false => check::run(context).await,
+        };
     }
     on_s3(context, args).await
 }

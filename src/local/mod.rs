@@ -13,6 +13,8 @@
 //!   so that a link swapped in meanwhile leads no write elsewhere.
 //! - A partial file's name says what it is for: the token of a multipart upload, which whoever begins it again finds, or
 //!   `whole` for a single write, which the next one takes over. It is locked while somebody writes.
+
+mod check;
 mod leftovers;
 mod listing;
 mod note;
@@ -126,7 +128,12 @@ impl StorageBackend for LocalStorage {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { part_size: 1..=u64::MAX, max_parts: MAX_PARTS, max_object_size: MAX_SIZE }
+        Capabilities {
+            part_size: 1..=u64::MAX,
+            max_parts: MAX_PARTS,
+            max_object_size: MAX_SIZE,
+            conditional_writes: Some(true),
+        }
     }
 
     fn uri(&self, path: &str) -> String {

@@ -85,15 +85,17 @@ pub(crate) async fn give_up<B: StorageBackend + ?Sized>(store: &B, key: &str, up
         store.runtime().cancel.cancelled().await;
         tokio::time::sleep(ABORT_TIMEOUT_WHEN_CANCELLED).await;
     };
-    let aborted = tokio::select! {
-        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, upload)) => matches!(aborted, Ok(Ok(()))),
-        () = soon => false,
+    let why_not = tokio::select! {
+        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, upload)) => match aborted {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => error.message().to_owned(),
+            Err(_) => "the store did not answer in time".to_owned(),
+        },
+        () = soon => "the store did not answer in time".to_owned(),
     };
-    if !aborted {
-        let message = format!("the unfinished upload of '{key}' could not be aborted and stays in the store");
-        store.runtime().observer.event(&Event::Warning { message: &message });
-    }
-    aborted
+    let message = format!("the unfinished upload of '{key}' could not be aborted and stays in the store: {why_not}");
+    store.runtime().observer.event(&Event::Warning { message: &message });
+    false
 }
 
 /// Begins the upload. Where that is given up meanwhile, the answer is awaited a little longer: an upload whose id nobody
@@ -188,7 +190,7 @@ mod tests {
             &self.runtime
         }
         fn capabilities(&self) -> Capabilities {
-            Capabilities { part_size: 1..=u64::MAX, max_parts: 10, max_object_size: u64::MAX }
+            Capabilities { part_size: 1..=u64::MAX, max_parts: 10, max_object_size: u64::MAX, conditional_writes: None }
         }
         fn uri(&self, path: &str) -> String {
             path.to_owned()

@@ -1,9 +1,6 @@
 //! A bucket itself: whether it is there and where, making one, and who may get at it.
 
-use std::pin::pin;
 use std::sync::Arc;
-
-use futures::TryStreamExt;
 
 use super::answer::header;
 use super::aside::{Aside, XMLNS, is_unknown};
@@ -42,8 +39,7 @@ pub(super) async fn look(client: &Arc<Client>) -> Result<Look> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Other) => error,
         Err(error) => return Err(error),
     };
-    let first = pin!(list::pages(client, "", client.bucket.clone())).try_next().await;
-    match first {
+    match list::first(client, "", &client.bucket).await {
         Ok(_) => Ok(Look::There { region: None }),
         Err(error) if error.code() == Some("NoSuchBucket") => Ok(Look::Missing),
         Err(error) if lacks_right(&error) && refused.kind() == ErrorKind::NotFound => Ok(Look::Missing),

@@ -9,8 +9,10 @@ use super::config::{self, S3Config};
 use super::credentials::Identity;
 use super::endpoint::{DEFAULT_REGION, Site};
 use super::learn::Learnt;
+use super::memory::{self, Facts, Subject};
 use super::profile;
 use super::transport::Transport;
+use crate::body::blocking;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, Result};
 use crate::{key, retry};
@@ -21,6 +23,10 @@ pub(super) struct Client {
     pub(super) prefix: String,
     pub(super) runtime: RuntimeConfig,
     pub(super) site: RwLock<Arc<Site>>,
+    /// Where the settings say that the bucket is.
+    pub(super) home: Arc<Site>,
+    /// What an earlier command found out.
+    pub(super) facts: Facts,
     pub(super) identity: Identity,
     pub(super) transport: Transport,
     pub(super) learnt: Learnt,
@@ -38,17 +44,26 @@ impl Client {
             }
         };
         let site = Site::resolve(settings.endpoint.as_deref(), &region, settings.addressing, &settings.bucket)?;
+        let home = Arc::new(site);
+        let (facts, site) = remembered(&runtime, &home, &settings.bucket).await?;
         let transport =
-            Transport::new(site.is_secure(), settings.ca_bundle.as_deref(), runtime.connect_timeout).await?;
+            Transport::new(home.is_secure(), settings.ca_bundle.as_deref(), runtime.connect_timeout).await?;
         Ok(Client {
             bucket: settings.bucket,
             prefix,
             runtime,
-            site: RwLock::new(Arc::new(site)),
+            learnt: Learnt::after(&facts, !Arc::ptr_eq(&site, &home)),
+            site: RwLock::new(site),
+            home,
+            facts,
             identity: Identity::new(settings.credentials, settings.profile, &region, settings.ca_bundle),
             transport,
-            learnt: Learnt::default(),
         })
+    }
+
+    /// By what the facts about the bucket are found again.
+    pub(super) fn subject(&self) -> Subject {
+        subject(&self.home, &self.bucket)
     }
 
     pub(super) fn site(&self) -> Arc<Site> {
@@ -106,4 +121,18 @@ impl Client {
         };
         retry::run(runtime, action, subject, one_try).await.map_err(here)
     }
+}
+
+/// What an earlier command found out about the bucket, and where it is after that.
+async fn remembered(runtime: &RuntimeConfig, home: &Arc<Site>, bucket: &str) -> Result<(Facts, Arc<Site>)> {
+    let Some(state_dir) = runtime.state_dir.clone() else { return Ok((Facts::default(), home.clone())) };
+    let subject = subject(home, bucket);
+    let facts = blocking(move || Ok(memory::recall(Some(&state_dir), &subject))).await?;
+    let elsewhere = facts.region.as_deref().filter(|region| *region != home.region);
+    let site = elsewhere.and_then(|region| home.moved_to(region).ok()).map_or_else(|| home.clone(), Arc::new);
+    Ok((facts, site))
+}
+
+fn subject(home: &Site, bucket: &str) -> Subject {
+    Subject { endpoint: home.to_string(), bucket: bucket.to_owned(), asked_region: home.region.clone() }
 }

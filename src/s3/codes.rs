@@ -73,15 +73,21 @@ pub(super) fn known(code: &str, details: &Details, asked: Asked<'_>) -> Option<E
             "this machine's clock differs too much from the server's".to_owned(),
             "set the clock, for example with timedatectl or chronyc",
         ),
-        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "ExpiredTokenException" => denied(
-            "the session token has expired or is not valid".to_owned(),
-            "get new credentials (for SSO: aws sso login), set all three AWS_ variables together, and run the same command again",
-        ),
+        "ExpiredToken" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired" | "ExpiredTokenException" => {
+            denied(
+                "the session token has expired or is not valid".to_owned(),
+                "get new credentials (for SSO: aws sso login), set all three AWS_ variables together, and run the same command again",
+            )
+        }
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
         | "TemporaryRedirect"
         | "Redirect" => wrong_region(details.region.as_deref(), bucket, region),
+        "SecondLevelDomainForbidden" | "PathStyleDomainForbidden" => {
+            Error::invalid("the server takes a bucket's name only as a part of the host's")
+                .hint_is("use --addressing-style virtual (STRATA_ADDRESSING_STYLE)")
+        }
         "PreconditionFailed" => Error::new(ErrorKind::Exists, "another object is there already"),
         "ConditionalRequestConflict" | "OperationAborted" => {
             Error::new(ErrorKind::Unavailable, "another writer was at the same object at the same time")

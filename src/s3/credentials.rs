@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
@@ -130,6 +131,34 @@ impl Identity {
         }
     }
 
+    /// Where the credentials that it gave came from, in words; `None` where they were given by the caller.
+    pub(super) fn source_of(&self, credentials: &Credentials) -> Option<String> {
+        let Identity::Chain(chain) = self else { return None };
+        let features = credentials.get_property::<Vec<Feature>>().map_or(&[][..], Vec::as_slice);
+        let files = match &chain.profile {
+            Some(profile) => format!("profile '{profile}' of the AWS configuration"),
+            None => "the AWS configuration files".to_owned(),
+        };
+        let has = |any: &[Feature]| features.iter().any(|feature| any.contains(feature));
+        Some(if has(&[Feature::CredentialsImds]) {
+            "this machine's role".to_owned()
+        } else if has(&[Feature::CredentialsHttp]) {
+            "the container's role".to_owned()
+        } else if has(&[Feature::CredentialsEnvVarsStsWebIdToken]) {
+            "a web identity token".to_owned()
+        } else if has(&[Feature::CredentialsEnvVars]) {
+            "the environment".to_owned()
+        } else if has(&[Feature::CredentialsSso, Feature::CredentialsProfileSso]) {
+            format!("SSO, {files}")
+        } else if has(&[Feature::CredentialsProcess, Feature::CredentialsProfileProcess]) {
+            format!("a credential process, {files}")
+        } else if has(&[Feature::CredentialsStsAssumeRole, Feature::CredentialsStsAssumeRoleWebId]) {
+            format!("an assumed role, {files}")
+        } else {
+            files
+        })
+    }
+
     /// The server does not take `refused` any more: true when the next try has others, or an error that says why not.
     pub(super) async fn renew(&self, refused: &Credentials, now: SystemTime) -> bool {
         match self {
@@ -220,6 +249,17 @@ fn same(a: &Credentials, b: &Credentials) -> bool {
         && a.session_token() == b.session_token()
 }
 
+/// An access key's id, of which no more is shown than tells it from others.
+pub(super) fn shortened(id: &str) -> String {
+    let characters: Vec<char> = id.chars().collect();
+    let text = |part: &[char]| part.iter().collect::<String>();
+    match characters.len() {
+        0..8 => "…".to_owned(),
+        8..16 => format!("{}…", text(&characters[..2])),
+        len => format!("{}…{}", text(&characters[..4]), text(&characters[len - 4..])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +346,14 @@ mod tests {
         let (identity, calls) = scripted(HOUR, |_| false);
         futures::future::join_all((0..100).map(|_| identity.credentials(at(0)))).await;
         assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn an_id_is_shown_in_part() {
+        for (id, shown) in [("AKIAIOSFODNN7EXAMPLE", "AKIA…MPLE"), ("minioadmin", "mi…"), ("id", "…"), ("", "…")]
+        {
+            assert_eq!(shortened(id), shown);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use quick_xml::escape::escape;
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{DeleteObjectRequest, S3};
 
-use super::answer::Answer;
+use super::answer::{Answer, header};
 use super::client::Client;
 use super::dispatch::Control;
 use super::payload::Payload;
@@ -42,8 +42,10 @@ pub(super) async fn delete(client: &Arc<Client>, path: &str) -> Result<()> {
     match control.run(client, |s3| async move { s3.delete_object(input).await }).await {
         Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
         outcome => {
-            let (removed, _) = outcome?;
-            if removed.delete_marker == Some(true) && client.learnt.keeps_versions() {
+            let (_, headers) = outcome?;
+            let is_hidden =
+                header(&headers, "x-amz-delete-marker").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+            if is_hidden && client.learnt.keeps_versions() {
                 client.runtime.observer.event(&Event::VersionsKept);
             }
             Ok(())

@@ -104,6 +104,23 @@ impl Site {
         self.secure
     }
 
+    /// The bucket's name goes into the host's.
+    pub(super) fn is_virtual_host(&self) -> bool {
+        self.virtual_host
+    }
+
+    /// The host that connections for the bucket go to, without brackets, and its port.
+    pub(super) fn host_and_port(&self, bucket: &str) -> (String, u16) {
+        let authority = if self.virtual_host { format!("{bucket}.{}", self.authority) } else { self.authority.clone() };
+        let default = if self.secure { 443 } else { 80 };
+        // What follows the colons of an address is no port.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(default)),
+            _ => (authority.as_str(), default),
+        };
+        (host.trim_matches(['[', ']']).to_owned(), port)
+    }
+
     /// The URL of an already encoded path within the bucket (empty, or with a slash at its start) and query.
     pub(super) fn url(&self, bucket: &str, path: &str, query: &str) -> String {
         let Site { authority, path: base, .. } = self;
@@ -330,6 +347,20 @@ mod tests {
         ] {
             let site = Site::resolve(endpoint, "us-east-1", Addressing::Path, "b").unwrap();
             assert_eq!(site.is_amazon(), amazon, "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        for (endpoint, addressing, host, port) in [
+            ("http://localhost:9000", Addressing::Auto, "localhost", 9000),
+            ("https://s3.example.com", Addressing::Virtual, "b.s3.example.com", 443),
+            ("http://[::1]", Addressing::Auto, "::1", 80),
+            ("http://[::1]:9000/x", Addressing::Auto, "::1", 9000),
+            ("10.0.0.7:9000", Addressing::Auto, "10.0.0.7", 9000),
+        ] {
+            let site = Site::resolve(Some(endpoint), "r", addressing, "b").unwrap();
+            assert_eq!(site.host_and_port("b"), (host.to_owned(), port), "{endpoint}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::answer::{Answer, header};
 use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{Details, Failure};
+use super::memory::Facts;
 use super::request::Outgoing;
 use super::sums::Sums;
 use crate::event::Event;
@@ -43,6 +44,8 @@ pub(super) struct Learnt {
     skew: AtomicI64,
     clock_is_told: AtomicBool,
     has_moved: AtomicBool,
+    /// The bucket is looked for where an earlier command found it, and was not found there yet.
+    from_memory: AtomicBool,
     has_answered: AtomicBool,
     deletes_singly: AtomicBool,
     keeps_versions: AtomicBool,
@@ -108,16 +111,43 @@ impl Client {
         }
         *site = Arc::new(next);
         drop(site);
+        if region == self.home.region {
+            // Only an earlier command had found it elsewhere.
+            return true;
+        }
         let message = format!(
             "the bucket '{}' is in region {region}, not in {}: set AWS_REGION={region}",
-            self.bucket, from.region
+            self.bucket, self.home.region
         );
         self.runtime.observer.event(&Event::Warning { message: &message });
         true
     }
+
+    /// The bucket does not seem to be where an earlier command found it: the next try goes where the settings say.
+    pub(super) fn go_home(&self, from: &Arc<Site>) -> bool {
+        let mut site = self.site.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&site, from) {
+            return true;
+        }
+        let goes = self.learnt.from_memory.swap(false, Ordering::Relaxed);
+        if goes {
+            *site = self.home.clone();
+        }
+        goes
+    }
 }
 
 impl Learnt {
+    /// What is known before the first answer.
+    pub(super) fn after(facts: &Facts, from_memory: bool) -> Self {
+        Learnt {
+            from_memory: from_memory.into(),
+            deletes_singly: (facts.deletes_many == Some(false)).into(),
+            sums: Sums::after(facts),
+            ..Learnt::default()
+        }
+    }
+
     /// The server does not know DeleteObjects.
     pub(super) fn must_delete_singly(&self) {
         self.deletes_singly.store(true, Ordering::Relaxed);
@@ -130,6 +160,16 @@ impl Learnt {
     /// The bucket keeps what is removed as an old version; true the first time.
     pub(super) fn keeps_versions(&self) -> bool {
         !self.keeps_versions.swap(true, Ordering::Relaxed)
+    }
+
+    /// The bucket is where it was looked for.
+    pub(super) fn is_found(&self) {
+        self.from_memory.store(false, Ordering::Relaxed);
+    }
+
+    /// It is looked for where an earlier command found it, and was not found there yet.
+    pub(super) fn is_from_memory(&self) -> bool {
+        self.from_memory.load(Ordering::Relaxed)
     }
 
     /// Something at the endpoint speaks HTTP.

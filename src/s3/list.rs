@@ -21,15 +21,19 @@ struct Page {
     next: Option<String>,
 }
 
+/// The first page of the objects whose keys begin with `prefix`, and no other.
+pub(super) async fn first(client: &Arc<Client>, prefix: &str, subject: &str) -> Result<Vec<ObjectMeta>> {
+    Listing::new(client, prefix, subject.to_owned()).page(None).await.map(|page| page.objects)
+}
+
 /// The pages of the objects whose keys begin with `prefix`. The next one is on its way while one is worked on.
 pub(super) fn pages(
     client: &Arc<Client>,
     prefix: &str,
     subject: String,
 ) -> impl Stream<Item = Result<Vec<ObjectMeta>>> + Send + 'static {
-    let base = if client.prefix.is_empty() { String::new() } else { format!("{}/", client.prefix) };
-    let listing = Listing { client: client.clone(), full_prefix: format!("{base}{prefix}"), base, subject };
-    let walk = Walk { listing: Arc::new(listing), coming: None, last: None, tokens: HashSet::new() };
+    let listing = Arc::new(Listing::new(client, prefix, subject));
+    let walk = Walk { listing, coming: None, last: None, tokens: HashSet::new() };
     stream::try_unfold(Some(walk), |walk| async move {
         match walk {
             Some(walk) => walk.turn().await.map(Some),
@@ -84,6 +88,11 @@ impl Walk {
 }
 
 impl Listing {
+    fn new(client: &Arc<Client>, prefix: &str, subject: String) -> Self {
+        let base = if client.prefix.is_empty() { String::new() } else { format!("{}/", client.prefix) };
+        Listing { client: client.clone(), full_prefix: format!("{base}{prefix}"), base, subject }
+    }
+
     async fn page(&self, token: Option<&str>) -> Result<Page> {
         let Listing { client, base, full_prefix, subject } = self;
         let path = format!("/{}", client.bucket);

@@ -12,9 +12,11 @@
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
+//! | `memory` | (it has none) what was found out about a bucket, for the commands that follow |
 //! | `dispatch` | the way from its client to ours, for control calls |
 //! | `put`, `upload`, `complete`, `settle`, `head`, `parts`, `get`, `list`, `delete` | one operation each |
 //! | `aside`, `bucket`, `versioning`, `lifecycle`, `policy`, `setup` | what concerns the bucket itself |
+//! | `check` | everything that transfers rest on, tried once |
 //!
 //! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
@@ -22,6 +24,7 @@
 mod answer;
 mod aside;
 mod bucket;
+mod check;
 mod client;
 mod codes;
 mod complete;
@@ -36,6 +39,7 @@ mod head;
 mod learn;
 mod lifecycle;
 mod list;
+mod memory;
 mod network;
 mod parts;
 mod payload;
@@ -74,6 +78,7 @@ use crate::backend::{
     Capabilities, ObjectBody, ObjectMeta, Part, PartReceipt, StorageBackend, Stored, UploadId, WriteOptions,
 };
 use crate::body::PartBody;
+use crate::check::{Check, Origins, Tell};
 use crate::config::{Environment, MIB, RuntimeConfig};
 use crate::error::Result;
 
@@ -104,6 +109,28 @@ impl S3Storage {
     pub async fn with_config(config: S3Config, runtime: RuntimeConfig) -> Result<Self> {
         Ok(S3Storage { client: Arc::new(Client::new(config, runtime).await?) })
     }
+
+    /// Tries everything that transfers with a bucket rest on, and tells of each check as it is done: the way to the server,
+    /// credentials and clock, the five permissions, uploads in parts, ranges, checksums, conditional writes, listings. About
+    /// 5 MiB go up, under a name that begins with [`PREFIX`](crate::check::PREFIX) below the configured prefix, and are
+    /// removed again. What was learnt is kept below [`RuntimeConfig::state_dir`] and used by the transfers of the next
+    /// week.
+    ///
+    /// Fire [`RuntimeConfig::cancel`] to end it early; what it put is removed all the same before this returns. A future
+    /// that is dropped instead leaves that in the bucket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for settings by which no bucket can be reached at all, as
+    /// [`with_config`](Self::with_config); [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). What is wrong with the
+    /// store is no error but a [`Bad`](crate::check::Outcome::Bad) check.
+    pub async fn check(
+        config: S3Config,
+        runtime: &RuntimeConfig,
+        origins: &Origins,
+        tell: Tell<'_>,
+    ) -> Result<Vec<Check>> {
+        check::check(config, runtime, origins, tell).await
+    }
 }
 
 impl fmt::Debug for S3Storage {
@@ -120,7 +147,12 @@ impl StorageBackend for S3Storage {
 
     /// S3's limits: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
     fn capabilities(&self) -> Capabilities {
-        Capabilities { part_size: 5 * MIB..=5 << 30, max_parts: 10_000, max_object_size: 5 << 40 }
+        Capabilities {
+            part_size: 5 * MIB..=5 << 30,
+            max_parts: 10_000,
+            max_object_size: 5 << 40,
+            conditional_writes: self.client.facts.conditional_writes,
+        }
     }
 
     fn uri(&self, path: &str) -> String {

@@ -46,14 +46,26 @@ pub(super) fn explain(error: HyperError, site: &Site, connect_timeout: Duration)
             Some(io::ErrorKind::TimedOut) => {
                 base(format!("no connection within {}", humantime::format_duration(connect_timeout)))
             }
-            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) if site.is_secure() => {
-                base("the server closed the connection during the TLS handshake".to_owned())
-                    .hint_is("check whether the endpoint speaks https; write http:// if it does not")
-            }
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) if site.is_secure() => no_handshake(),
             _ => base(format!("no connection: {}", innermost(&error))),
         }
     };
     Failure::not_sent(described.caused_by(error))
+}
+
+/// Why a connection that stands came to no TLS.
+pub(super) fn explain_handshake(error: io::Error, site: &Site) -> Error {
+    match find::<rustls::Error>(&error) {
+        Some(tls) => tls_trouble(tls, site),
+        None => no_handshake(),
+    }
+    .caused_by(error)
+}
+
+fn no_handshake() -> Error {
+    Error::new(ErrorKind::Unavailable, "the server closed the connection during the TLS handshake")
+        .retryable(None)
+        .hint_is("check whether the endpoint speaks https; write http:// if it does not")
 }
 
 fn tls_trouble(tls: &rustls::Error, site: &Site) -> Error {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Everything but RFC 3986's unreserved characters, as signature version 4 wants it.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same for keys, whose slashes stay.
-const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
+pub(super) const STRICT_PATH: &AsciiSet = &STRICT.remove(b'/');
 const AGENT: &str = concat!("strata-ckpt/", env!("CARGO_PKG_VERSION"));
 
 /// A request that can be signed and sent any number of times.
@@ -75,11 +75,34 @@ impl Outgoing {
         Ok(Outgoing { method, path, query: query.join("&"), headers, body, failed_contacts: Arc::default() })
     }
 
+    /// The right that it takes, and on what, where it is one of the five.
+    pub(super) fn right(&self) -> Option<&'static str> {
+        let asks = |name: &str| self.query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        let on_object = !self.path.is_empty();
+        match self.method {
+            // What a HEAD or a GET says of an object that is not there depends on the other right.
+            Method::GET | Method::HEAD if on_object => {
+                Some("s3:GetObject on its objects, and s3:ListBucket on the bucket")
+            }
+            Method::GET if asks("list-type") => Some("s3:ListBucket on the bucket"),
+            Method::PUT | Method::POST if on_object => Some("s3:PutObject on its objects"),
+            Method::DELETE if asks("uploadId") => Some("s3:AbortMultipartUpload on its objects"),
+            Method::DELETE if on_object => Some("s3:DeleteObject on its objects"),
+            Method::POST if asks("delete") => Some("s3:DeleteObject on its objects"),
+            _ => None,
+        }
+    }
+
     /// The same request with another body.
     pub(super) fn with_body(&self, body: Payload) -> Self {
         let mut other = Outgoing { body, failed_contacts: Arc::default(), ..self.clone() };
         other.headers.insert(CONTENT_LENGTH, HeaderValue::from(other.body.len()));
         other
+    }
+
+    /// Whether it is done only under a condition.
+    pub(super) fn is_conditional(&self) -> bool {
+        [IF_MATCH, IF_NONE_MATCH].iter().any(|name| self.headers.contains_key(name))
     }
 
     /// Adds a header, or replaces it.
@@ -147,6 +170,26 @@ mod tests {
             let request = SignedRequest::new("GET", "s3", &site.rusoto_region(), path);
             assert!(Outgoing::new(request, "b", None).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn each_request_takes_one_of_the_five_rights() {
+        let right = |method: &str, path: &str, params: &[&str]| {
+            let mut request = SignedRequest::new(method, "s3", &site(None, "b").rusoto_region(), path);
+            for name in params {
+                request.add_param(*name, "x");
+            }
+            let words = Outgoing::new(request, "b", None).unwrap().right()?;
+            Some(words.split(' ').next().unwrap())
+        };
+        assert_eq!(right("GET", "/b", &["list-type", "prefix"]), Some("s3:ListBucket"));
+        assert_eq!(right("GET", "/b/k", &[]), Some("s3:GetObject"));
+        assert_eq!(right("PUT", "/b/k", &["partNumber", "uploadId"]), Some("s3:PutObject"));
+        assert_eq!(right("POST", "/b/k", &["uploads"]), Some("s3:PutObject"));
+        assert_eq!(right("DELETE", "/b/k", &["uploadId"]), Some("s3:AbortMultipartUpload"));
+        assert_eq!(right("DELETE", "/b/k", &[]), Some("s3:DeleteObject"));
+        assert_eq!(right("POST", "/b", &["delete"]), Some("s3:DeleteObject"));
+        assert_eq!(right("PUT", "/b", &["lifecycle"]), None);
     }
 
     proptest! {

@@ -1,5 +1,9 @@
 //! One try: signed anew, sent, watched and judged.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::response::Parts;
 use http::{Method, Request};
@@ -7,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::answer::Answer;
 use super::client::Client;
+use super::endpoint::Site;
 use super::failure::{self, Asked, Details, Failure};
 use super::learn::is_about_identity;
 use super::network;
@@ -14,6 +19,15 @@ use super::request::Outgoing;
 use super::sign::sign;
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
+
+/// How a try was made.
+struct Made {
+    site: Arc<Site>,
+    credentials: Credentials,
+    signed_at: SystemTime,
+    /// The site was that of an earlier command.
+    from_memory: bool,
+}
 
 impl Client {
     /// One try at a control call: the whole answer, which is a 2xx and no web page.
@@ -51,13 +65,50 @@ impl Client {
         failure
     }
 
+    /// One try, whatever the answer says; nothing is learnt from it.
+    pub(super) async fn answer(&self, outgoing: &Outgoing) -> Result<Answer, Failure> {
+        let (parts, body, made) = self.make(outgoing).await?;
+        let read = Answer::read(parts, body, self.runtime.stall_timeout).await;
+        read.map_err(|error| at(&made.site, Failure::unknown(error)))
+    }
+
     /// One try: signs, sends, waits for the head of a 2xx. Everything else is a failure.
     pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<(Parts, Incoming), Failure> {
-        let site = self.site();
-        let at_site = |mut failure: Failure| {
-            failure.error = failure.error.at(site.to_string());
-            failure
+        let (parts, body, made) = self.make(outgoing).await?;
+        let Made { site, credentials, signed_at, from_memory } = &made;
+        if parts.status.is_success() {
+            self.learnt.is_found();
+            return Ok((parts, body));
+        }
+        let (status, headers) = (parts.status, parts.headers.clone());
+        let answer = match Answer::read(parts, body, self.runtime.stall_timeout).await {
+            Ok(answer) => answer,
+            // The status alone says enough.
+            Err(_) => Answer { status, headers, body: Bytes::new() },
         };
+        let details = Details::of(&answer);
+        let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
+        let mut failure = at(site, failure::explain(&answer, &details, asked));
+        let is_about_a_key = details.message.as_deref().is_some_and(|message| message.contains("kms:"));
+        if let (Some("AccessDenied"), Some(right), false) = (details.code.as_deref(), outgoing.right(), is_about_a_key)
+        {
+            let hint = format!("the identity needs {right}; strata-ckpt setup --iam-policy prints all that it needs");
+            failure.error = failure.error.hint_is(hint);
+        }
+        let is_better = self.learn(&answer, &details, site, credentials, *signed_at).await;
+        let may_be_elsewhere = *from_memory && matches!(status.as_u16(), 400 | 401 | 403);
+        if is_better || (may_be_elsewhere && self.go_home(site)) {
+            failure.error = failure.error.retryable(None);
+        } else if credentials.session_token().is_some() && is_about_identity(details.code.as_deref()) {
+            failure.error = failure.error.hint_is(self.identity.renewal_hint());
+        }
+        Err(failure)
+    }
+
+    /// One try: signs, sends, waits for the head of an answer.
+    async fn make(&self, outgoing: &Outgoing) -> Result<(Parts, Incoming, Made), Failure> {
+        let (from_memory, site) = (self.learnt.is_from_memory(), self.site());
+        let at_site = |failure| at(&site, failure);
         let credentials = self.identity.credentials(self.learnt.now()).await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
         let signed_at = self.learnt.now();
@@ -76,32 +127,26 @@ impl Client {
         }
         let response = match outcome {
             Ok(response) => response,
-            Err(failure) => return Err(at_site(self.learnt.count_contact(failure, outgoing))),
+            Err(mut failure) => {
+                if failure.no_contact && from_memory && self.go_home(&site) {
+                    failure.error = failure.error.retryable(None);
+                    return Err(at_site(failure));
+                }
+                return Err(at_site(self.learnt.count_contact(failure, outgoing)));
+            }
         };
         self.learnt.has_answered();
         let (parts, body) = response.into_parts();
         self.learnt.note_server(&parts.headers);
-        if parts.status.is_success() {
-            if moving.is_done() {
-                return Ok((parts, body));
-            }
+        if parts.status.is_success() && !moving.is_done() {
             let early = "the server confirmed the request before it had all of it";
             return Err(at_site(Failure::unknown(Error::new(ErrorKind::Other, early).retryable(None))));
         }
-        let (status, headers) = (parts.status, parts.headers.clone());
-        let answer = match Answer::read(parts, body, self.runtime.stall_timeout).await {
-            Ok(answer) => answer,
-            // The status alone says enough.
-            Err(_) => Answer { status, headers, body: Bytes::new() },
-        };
-        let details = Details::of(&answer);
-        let asked = Asked { method: &outgoing.method, bucket: &self.bucket, region: &site.region };
-        let mut failure = at_site(failure::explain(&answer, &details, asked));
-        if self.learn(&answer, &details, &site, &credentials, signed_at).await {
-            failure.error = failure.error.retryable(None);
-        } else if credentials.session_token().is_some() && is_about_identity(details.code.as_deref()) {
-            failure.error = failure.error.hint_is(self.identity.renewal_hint());
-        }
-        Err(failure)
+        Ok((parts, body, Made { site, credentials, signed_at, from_memory }))
     }
+}
+
+fn at(site: &Site, mut failure: Failure) -> Failure {
+    failure.error = failure.error.at(site.to_string());
+    failure
 }

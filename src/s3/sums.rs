@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use super::answer::{self, Answer, header};
 use super::client::Client;
 use super::failure::Failure;
+use super::memory::{Crc64Known, Facts};
 use super::request::Outgoing;
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +31,7 @@ const ANNOUNCEMENT: [(&str, &str); 2] =
 
 /// The body of a spare part, and an MD5 that it does not have.
 pub(super) const SPARE: &[u8] = b"0";
-const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+pub(super) const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
 /// What is known of a server's CRC-64/NVME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ enum Known {
     Ignored,
     /// Its headers were refused.
     Refused,
+    /// An earlier command saw it come back.
+    Expected,
 }
 
 /// What was learnt of a server's checksums.
@@ -61,6 +64,33 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// What is known before the first answer. A server that was not seen to look at CRC-64 is asked again, unless what it
+    /// looks at goes along with everything: it may have learnt it meanwhile.
+    pub(super) fn after(facts: &Facts) -> Self {
+        let sums = Sums::default();
+        let heeds_md5 = facts.content_md5 == Some(true);
+        match facts.crc64 {
+            Some(Crc64Known::Kept) => sums.learn(Known::Expected),
+            Some(Crc64Known::Refused) if heeds_md5 => sums.learn(Known::Refused),
+            _ => {}
+        }
+        match heeds_md5 {
+            true => Sums { heeds_md5: OnceCell::new_with(Some(true)), ..sums },
+            false => sums,
+        }
+    }
+
+    /// What was learnt of CRC-64 and of Content-MD5 with parts.
+    pub(super) fn found(&self) -> (Option<Crc64Known>, Option<bool>) {
+        let crc64 = match self.known() {
+            Known::Kept => Some(Crc64Known::Kept),
+            Known::Ignored => Some(Crc64Known::Ignored),
+            Known::Refused => Some(Crc64Known::Refused),
+            Known::Nothing | Known::Promised | Known::NotPromised | Known::Expected => None,
+        };
+        (crc64, self.heeds_md5.get().copied())
+    }
+
     fn known(&self) -> Known {
         match self.known.load(Ordering::Relaxed) {
             1 => Known::Promised,
@@ -68,6 +98,7 @@ impl Sums {
             3 => Known::Kept,
             4 => Known::Ignored,
             5 => Known::Refused,
+            6 => Known::Expected,
             _ => Known::Nothing,
         }
     }
@@ -132,7 +163,7 @@ impl<'a> Checked<'a> {
 
     async fn with(&self, known: Known, client: &Client) -> Result<Outgoing> {
         let mut outgoing = self.outgoing.clone();
-        let by_crc = matches!(known, Known::Promised | Known::Kept);
+        let by_crc = matches!(known, Known::Promised | Known::Kept | Known::Expected);
         // As long as it may check by CRC-64 after all, nothing is tried.
         let spare = self.spare.as_ref().filter(|_| known != Known::Nothing);
         let heeds_md5 = match spare {
@@ -159,9 +190,16 @@ impl Client {
     /// One try at a request with a body, which the server checks in the best way that it knows.
     pub(super) async fn exchange_checked(&self, checked: &Checked<'_>) -> Result<Answer, Failure> {
         let sums = &self.learnt.sums;
-        let known = sums.known();
+        let known = match sums.known() {
+            // What is done once and unconfirmed cannot be done again.
+            Known::Expected if checked.outgoing.is_conditional() => Known::Nothing,
+            known => known,
+        };
         let failure = match self.exchange(&checked.with(known, self).await?).await {
-            Ok(answer) if known == Known::Refused => return Ok(answer),
+            Ok(answer) if known == Known::Refused => {
+                self.tell_what_is_not_checked("refuses");
+                return Ok(answer);
+            }
             Ok(answer) if answer::checksum(&answer.headers).is_some() => {
                 // Who kept it once and not another time cannot be relied on: MD5 goes along from then on.
                 if known != Known::Ignored {
@@ -173,6 +211,8 @@ impl Client {
                 sums.learn(Known::Ignored);
                 self.tell_what_is_not_checked("does not confirm");
                 return match known {
+                    // It is no longer as it was: what nobody has checked goes again at once, with another check.
+                    Known::Expected => self.exchange(&checked.with(Known::Ignored, self).await?).await,
                     // Nobody has checked these bytes.
                     Known::Promised | Known::Kept => {
                         let broken = "the server does not confirm the checksum that it promised to check";
@@ -192,7 +232,7 @@ impl Client {
     }
 
     /// Whether the server refuses parts with a wrong Content-MD5, tried on a spare one.
-    async fn heeds_md5(&self, spare: &Outgoing) -> bool {
+    pub(super) async fn heeds_md5(&self, spare: &Outgoing) -> bool {
         let attempt = || async {
             let mut wrong = spare.clone();
             // Any refusal may be that of the MD5.
@@ -218,7 +258,7 @@ impl Client {
     pub(super) fn promised(&self, headers: &HeaderMap) {
         let algorithm = header(headers, "x-amz-checksum-algorithm");
         let sums = &self.learnt.sums;
-        if matches!(sums.known(), Known::Nothing | Known::NotPromised) {
+        if matches!(sums.known(), Known::Nothing | Known::NotPromised | Known::Expected) {
             let promised = algorithm.is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
             sums.learn(if promised { Known::Promised } else { Known::NotPromised });
         }

@@ -33,7 +33,10 @@ const IDLE: Duration = Duration::from_secs(15);
 /// Pools of connections: one for each lane, and the first for all other threads, since a connection is driven where it
 /// was made.
 #[derive(Clone)]
-pub(super) struct Transport(Arc<[Client<Timed<Wiring>, Sending>]>);
+pub(super) struct Transport {
+    pools: Arc<[Client<Timed<Wiring>, Sending>]>,
+    tls: Arc<ClientConfig>,
+}
 
 impl Transport {
     /// Pools without connections yet. The system's certificates are read only where `secure`, since that takes 50 ms.
@@ -49,10 +52,11 @@ impl Transport {
             .map_err(|error| Error::invalid("TLS cannot be set up").caused_by(error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        let tls = Arc::new(tls);
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let connector = Timed { inner: Wiring { tcp, tls: Arc::new(tls) }, limit: connect_timeout };
+        let connector = Timed { inner: Wiring { tcp, tls: tls.clone() }, limit: connect_timeout };
         let pool = |_| {
             Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -61,13 +65,18 @@ impl Transport {
                 .http1_max_buf_size(BUFFER)
                 .build(connector.clone())
         };
-        Ok(Transport((0..=lane::count()).map(pool).collect()))
+        Ok(Transport { pools: (0..=lane::count()).map(pool).collect(), tls })
+    }
+
+    /// What TLS is spoken by, and who is trusted.
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.clone()
     }
 
     /// Sends the request; resolves with the head of the answer. A pooled connection that the server has closed
     /// meanwhile is replaced by a new one.
     pub(super) async fn send(&self, request: Request<Sending>) -> Result<Response<Incoming>, HyperError> {
-        self.0[lane::number()].request(request).await
+        self.pools[lane::number()].request(request).await
     }
 }
 

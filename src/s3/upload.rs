@@ -72,10 +72,7 @@ pub(super) async fn put_part(
 ) -> Result<PartReceipt> {
     let action = format!("send part {} of", part.number);
     let full = client.full_key(path).map_err(|error| error.action(action.as_str()).on(path))?;
-    let mut request = client.object_request("PUT", &full);
-    request.add_param("partNumber", part.number.to_string().as_str());
-    request.add_param("uploadId", upload.0.as_str());
-    let outgoing = &Outgoing::new(request, &client.bucket, Some(Payload::Part(body.clone())))?;
+    let outgoing = &part_request(client, &full, upload, part.number, Payload::Part(body.clone()))?;
     let spare = outgoing.with_body(Payload::Bytes(SPARE.into()));
     let checked = &Checked::new(outgoing, body).with_spare(spare);
     client
@@ -89,6 +86,20 @@ pub(super) async fn put_part(
             Ok(PartReceipt { number: part.number, size: body.len(), checksum, etag })
         })
         .await
+}
+
+/// A request that sends a part, without any check of its body yet.
+pub(super) fn part_request(
+    client: &Client,
+    full: &str,
+    upload: &UploadId,
+    number: u32,
+    body: Payload,
+) -> Result<Outgoing> {
+    let mut request = client.object_request("PUT", full);
+    request.add_param("partNumber", number.to_string().as_str());
+    request.add_param("uploadId", upload.0.as_str());
+    Outgoing::new(request, &client.bucket, Some(body))
 }
 
 /// Gives an upload up, also after the caller was cancelled. One that is not there is no error.

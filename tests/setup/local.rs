@@ -1,7 +1,7 @@
 //! The local store, and what cannot be asked for.
 
 use super::support::bed::local;
-use super::{setup, state, states};
+use super::{setup, state};
 
 #[test]
 fn the_directory_is_made_and_found() {
@@ -12,7 +12,8 @@ fn the_directory_is_made_and_found() {
     for expected in ["done", "found"] {
         let said = setup(&bed, &["--json"]);
         assert_eq!((said.code, state(&said, "directory").as_str()), (Some(0), expected), "{said:?}");
-        assert!(states(&said).iter().any(|(step, _)| step == "space"), "{said:?}");
+        let checked = said.json_lines().pop().unwrap();
+        assert_eq!((&checked["type"], &checked["bad"]), (&"checked".into(), &0.into()), "{said:?}");
         assert_eq!(std::fs::read_dir(bed.path("checkpoints")).unwrap().count(), 0);
     }
 }

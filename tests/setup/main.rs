@@ -17,15 +17,25 @@ mod scripted;
 
 use support::bed::{Bed, Said};
 
-/// All that was said, one stream after the other, with what differs from run to run replaced. What the check at the end
-/// says is a matter of its own.
+/// All that was said of the steps, one stream after the other, with what differs from run to run replaced. What the check
+/// at the end says is a matter of its own.
 fn told(said: &Said, replaced: &[(&str, &str)]) -> String {
     let stdout = String::from_utf8(said.stdout.clone()).unwrap();
-    let lines = |text: &str, start: &str| {
-        text.lines().filter(|line| !line.starts_with(start)).map(|line| format!("{line}\n")).collect::<String>()
+    let is_check = |line: &&str| {
+        ["good", "note", "bad", "skipped"]
+            .iter()
+            .any(|outcome| line.get(25..).is_some_and(|rest| rest.starts_with(outcome)))
     };
-    let (stdout, stderr) = (lines(&stdout, "check "), lines(&said.stderr, "warning: the server at "));
-    let text = format!("exit {}\n{stdout}---\n{stderr}", said.code.unwrap());
+    let (checks, steps): (Vec<&str>, Vec<&str>) = stdout.lines().partition(is_check);
+    let names: Vec<String> = checks.iter().map(|line| format!("hint: {}: ", line[..23].trim_end())).collect();
+    let of_check = |line: &str| {
+        line.contains(" is fit for use")
+            || line.starts_with("complete ")
+            || names.iter().any(|name| line.starts_with(name))
+    };
+    let stderr = said.stderr.lines().filter(|line| !line.starts_with("warning: the server at ") && !of_check(line));
+    let lines = |lines: Vec<&str>| lines.into_iter().map(|line| format!("{line}\n")).collect::<String>();
+    let text = format!("exit {}\n{}---\n{}", said.code.unwrap(), lines(steps), lines(stderr.collect()));
     replaced.iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 

@@ -1,6 +1,10 @@
 //! `setup --iam-policy`: exactly what is needed.
 
-use super::support::bed::{minio, with};
+use std::io::Write;
+use std::process::Stdio;
+
+use super::support::bed::{Bed, minio, said, with};
+use super::support::minio::Keys;
 use super::{setup, told};
 
 const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -45,4 +49,132 @@ fn the_policy_is_enough_for_a_checkpoint_and_for_nothing_beside_the_prefix() {
     bed.assert_same_tree("epoch_1", "back");
     assert_eq!(run(&["ls", "--prefix", "runs/ab"]).status.code(), Some(7), "the neighbour is not to be seen");
     assert_eq!(run(&["put", "epoch_1", "--prefix", "runs"]).status.code(), Some(7));
+}
+
+/// The printed policy without one of its actions.
+fn without(policy: &str, action: &str) -> String {
+    let mut policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let mut taken = 0;
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        let actions = statement["Action"].as_array_mut().unwrap();
+        let before = actions.len();
+        actions.retain(|one| one != action);
+        taken += before - actions.len();
+    }
+    assert_eq!(taken, 1, "{action} is in it once");
+    policy["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != serde_json::json!([]));
+    policy.to_string()
+}
+
+/// A bucket with a checkpoint and a file, and what every subcommand says under each policy.
+struct Trial {
+    bed: Bed,
+    keys: Keys,
+}
+
+impl Trial {
+    fn new(action: Option<&str>) -> Self {
+        let bed = minio();
+        let printed = String::from_utf8(setup(&bed, &["--iam-policy", "--prefix", "runs/a"]).stdout).unwrap();
+        let policy = action.map_or(printed.clone(), |action| without(&printed, action));
+        let keys = bed.bucket().keys_under(&policy);
+        bed.write("epoch_1/model.bin", &vec![7; 20 << 20]);
+        bed.write("epoch_1/small", b"small");
+        bed.write("notes", b"notes");
+        for put in
+            [&["put", "epoch_1"][..], &["put", "epoch_1", "epoch_2"], &["put", "epoch_1", "epoch_3"], &["put", "notes"]]
+        {
+            bed.ok([put, &["--prefix", "runs/a"]].concat());
+        }
+        Trial { bed, keys }
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.bed.command(arguments);
+        command.envs([
+            ("CHECKPOINT_PREFIX", "runs/a"),
+            ("AWS_ACCESS_KEY_ID", &self.keys.id),
+            ("AWS_SECRET_ACCESS_KEY", &self.keys.secret),
+            ("AWS_SESSION_TOKEN", self.keys.token.as_ref().unwrap()),
+        ]);
+        command
+    }
+
+    /// The command, its exit code and, where it failed, its words.
+    fn told(&self, arguments: &[&str]) -> String {
+        let said = said(self.command(arguments).output().unwrap());
+        let words = match said.code {
+            Some(0) => String::new(),
+            _ => said
+                .stderr
+                .lines()
+                .filter(|line| !line.starts_with("warning: "))
+                .fold(String::new(), |text, line| text + "  " + line + "\n"),
+        };
+        let words = words
+            .replace(self.bed.bucket().name(), "BUCKET")
+            .replace(self.bed.bucket().server().endpoint(), "ENDPOINT");
+        format!("{}: exit {}\n{words}", arguments.join(" "), said.code.unwrap())
+    }
+
+    fn settled(&self, words: &str) -> String {
+        let words = words.replace(self.bed.bucket().name(), "BUCKET");
+        words.replace(self.bed.bucket().server().endpoint(), "ENDPOINT")
+    }
+
+    /// A put of stdin that is interrupted when its upload has begun, so that it has to be given up.
+    fn interrupted_put(&self) -> String {
+        let mut child = self
+            .command(&["put", "-", "stream"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // What is refused ends by itself.
+        let _ = stdin.write_all(&vec![1; 40 << 20]);
+        while self.bed.bucket().uploads().is_empty() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT);
+        let said = said(child.wait_with_output().unwrap());
+        drop(stdin);
+        let words = said.stderr.lines().filter(|line| !line.contains("CRC-64"));
+        let words = words.fold(String::new(), |text, line| text + "  " + line + "\n");
+        let left = self.bed.bucket().uploads().len();
+        let code = said.code.unwrap();
+        format!("put - stream, interrupted: exit {code}, uploads left: {left}\n{}", self.settled(&words))
+    }
+}
+
+/// Whatever is missing is said on the first request that needs it, and nothing is taken for absent or done.
+#[test]
+fn each_subcommand_under_the_policy_and_without_each_of_its_actions() {
+    const ACTIONS: [&str; 5] =
+        ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject", "s3:AbortMultipartUpload"];
+    for action in [None].into_iter().chain(ACTIONS.map(Some)) {
+        let trial = Trial::new(action);
+        let commands = [
+            &["ls"][..],
+            &["ls", "--verify"],
+            &["ls", "--partial"],
+            &["get", "epoch_1", "back"],
+            &["get", "notes", "noted"],
+            &["get", "--latest"],
+            &["put", "notes", "other"],
+            &["put", "epoch_1", "epoch_4"],
+            &["rm", "notes"],
+            &["rm", "epoch_1"],
+            &["rm", "--keep-last", "1", "--yes"],
+            &["rm", "--partial", "--yes"],
+            &["bench", "--size", "5MiB", "--runs", "1", "--part-size", "5MiB", "-j", "2", "--op", "put"],
+        ];
+        let mut told: String = commands.iter().map(|arguments| trial.told(arguments)).collect();
+        told += &trial.interrupted_put();
+        let name = action.map_or("policy_all".to_owned(), |action| format!("policy_without_{}", &action[3..]));
+        // Which of several requests is refused first differs from run to run.
+        let filters = [(r"epoch_[123]/\.strata", "epoch_N/.strata"), (r"\.strata-bench-[0-9a-f]+", ".strata-bench-ID")];
+        insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(name, told) });
+    }
 }

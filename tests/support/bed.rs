@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -56,11 +57,18 @@ pub fn with(environment: Vec<(String, String)>) -> Bed {
 }
 
 /// What a command said.
-#[derive(Debug)]
 pub struct Said {
     pub code: Option<i32>,
     pub stdout: Vec<u8>,
     pub stderr: String,
+}
+
+/// As a person would read it.
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Said { code, stdout, stderr } = self;
+        write!(f, "exit {code:?}\n{}---\n{stderr}", String::from_utf8_lossy(stdout))
+    }
 }
 
 impl Said {

@@ -5,8 +5,8 @@ use super::super::output::{BAD, GOOD, UNSURE};
 use super::super::quote::visible;
 use super::super::schema::Object;
 
-/// How wide the first two columns are: `public access`, `cannot hold`.
-const WIDTHS: (usize, usize) = (13, 11);
+/// How wide the first two columns are: the longest name of a step or a check, and the longest state or outcome.
+pub(super) const WIDTHS: (usize, usize) = (23, 11);
 
 /// A step as it is shown.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,10 @@ impl<'a> Line<'a> {
         let line = format!("{step:first$}  {colour}{state}{colour:#}{pad}  {}{}", visible(detail), visible(&was));
         let (step, state) = (&step.replace(' ', "_"), &state.replace(' ', "_"));
         context.output.result(&line, &Object::SetupStep { step, state, detail, before, right, hint })?;
-        if let Some(hint) = hint {
-            context.output.hint(&visible(hint));
+        match hint {
+            Some(hint) if colour == BAD && !context.output.is_json() => context.output.hint(&visible(hint)),
+            Some(hint) if !context.output.is_json() => context.output.quiet_hint(&visible(hint)),
+            _ => {}
         }
         Ok(())
     }

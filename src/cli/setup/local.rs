@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
-use storage::{Error, ErrorKind, Result};
+use storage::{Error, ErrorKind};
 
 use super::super::args::SetupArgs;
 use super::super::context::Context;
 use super::super::location::Location;
 use super::super::schema::Object;
-use super::super::units::size;
 use super::line::Line;
 
-/// Makes the directory where it is missing, and says whether it can be used.
+/// Makes the directory where it is missing.
 pub(super) fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     let Some(directory) = context.local_directory(&Location::parse("")?)? else { return Ok(()) };
     let print = |step, state, detail: &str| Line::new(step, state, detail).print(context);
@@ -20,28 +18,15 @@ pub(super) fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     let directory: PathBuf = directory.components().collect();
     let shown = directory.display().to_string();
     let is_there = directory.is_dir();
-    let only_look = args.dry_run || args.check;
-    match (is_there, only_look) {
+    match (is_there, args.dry_run) {
         (true, _) => print("directory", "found", &shown)?,
         (false, _) if directory.exists() => return Err(in_the_way(&directory).into()),
-        (false, true) if args.check => {
-            return Err(Error::new(ErrorKind::NotFound, format!("the directory '{shown}' does not exist"))
-                .hint_is("strata-ckpt setup makes it; so does the first put")
-                .into());
-        }
         (false, true) => print("directory", "would do", &format!("created: {shown}"))?,
         (false, false) => {
             std::fs::create_dir_all(&directory)
                 .map_err(|error| Error::local(format!("create the directory '{shown}'"), error).kind_is_local())?;
             print("directory", "done", &format!("created: {shown}"))?;
         }
-    }
-    let existing = nearest(&directory);
-    writable(&existing, only_look)?;
-    print("writing", "found", "allowed")?;
-    if let Ok(stat) = statvfs(&existing) {
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        print("space", "found", &format!("{} are free", size(free)))?;
     }
     let done = Object::Setup {
         uri: &format!("file://{}", std::path::absolute(&directory).unwrap_or(directory).display()),
@@ -56,21 +41,6 @@ pub(super) fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
         context.output.objects([&done])?;
     }
     Ok(())
-}
-
-/// The directory itself, or the one that it would be made in.
-fn nearest(directory: &Path) -> PathBuf {
-    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    absolute.ancestors().find(|ancestor| ancestor.is_dir()).unwrap_or(Path::new("/")).to_owned()
-}
-
-/// Tries it where something may be written, for what permissions say is not all.
-fn writable(directory: &Path, only_look: bool) -> Result<()> {
-    let tried = match only_look {
-        true => accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).map_err(Into::into),
-        false => tempfile::tempfile_in(directory).map(drop),
-    };
-    tried.map_err(|error| Error::local(format!("write into '{}'", directory.display()), error).kind_is_local())
 }
 
 fn in_the_way(directory: &Path) -> Error {

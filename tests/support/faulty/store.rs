@@ -77,6 +77,9 @@ impl Store {
         if let Some(refusal) = self.sums.refusal(request) {
             return refusal;
         }
+        if request.method == "HEAD" && request.key().is_none() {
+            return Response::new(200);
+        }
         let key = request.key().unwrap_or_default();
         match Operation::of(request) {
             Some(Operation::Put) => self.put(request, key),

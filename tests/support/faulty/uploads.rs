@@ -12,6 +12,8 @@ pub(super) struct Upload {
     key: String,
     metadata: Vec<(String, String)>,
     parts: BTreeMap<u32, Vec<u8>>,
+    /// It was begun with the announcement of checksums.
+    has_sums: bool,
 }
 
 impl Upload {
@@ -29,7 +31,9 @@ impl Store {
         self.uploads_ever += 1;
         let id = format!("upload+{}/=", self.uploads_ever);
         let inside = format!("<Key>{}</Key><UploadId>{id}</UploadId>", escape(&key));
-        self.uploads.insert(id, Upload { key, metadata: metadata_of(request), parts: BTreeMap::new() });
+        let has_sums = request.header("x-amz-checksum-algorithm").is_some();
+        let upload = Upload { key, metadata: metadata_of(request), parts: BTreeMap::new(), has_sums };
+        self.uploads.insert(id, upload);
         let begun = format!("<InitiateMultipartUploadResult>{inside}</InitiateMultipartUploadResult>");
         self.sums.promise(request, Response::xml(200, &begun))
     }
@@ -103,7 +107,8 @@ fn assemble(upload: &Upload, body: &[u8], sums: Sums) -> Result<Vec<u8>, &'stati
         let bytes = upload.parts.get(&number).ok_or("InvalidPart")?;
         let checksum = Crc64::of(bytes);
         // AWS asks for the checksum of every part where the upload has one for the whole.
-        let is_summed = field("ChecksumCRC64NVME") == Some(checksum.to_string().into()) || !sums.are_kept();
+        let is_summed =
+            field("ChecksumCRC64NVME") == Some(checksum.to_string().into()) || !(sums.are_kept() && upload.has_sums);
         if !is_summed || field("ETag") != Some(etag_of(checksum).into()) {
             return Err("InvalidPart");
         }

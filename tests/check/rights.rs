@@ -1,0 +1,123 @@
+//! On a real MinIO: exactly the five permissions, each of them missing, and more than five.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::{KEPT, checked, kept};
+use crate::support::bed::{self, Bed, files_below, minio};
+use crate::support::minio::{Keys, shared, shared_tls};
+
+fn variables(keys: &Keys) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ACCESS_KEY_ID", keys.id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret.clone()),
+        ("AWS_SESSION_TOKEN", keys.token.clone().unwrap_or_default()),
+    ]
+}
+
+fn checked_as(bed: &Bed, keys: &Keys) -> super::Checked {
+    let variables = variables(keys);
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    checked(bed, &variables)
+}
+
+/// Numbers and names of this run, replaced by what they are.
+fn settled(bed: &Bed, text: &str) -> String {
+    let server = bed.bucket().server().endpoint();
+    let (_, port) = server.rsplit_once(':').unwrap();
+    let id = &bed.bucket().keys().id;
+    let shown = format!("{}…{}", &id[..4], &id[id.len() - 4..]);
+    text.replace(bed.bucket().name(), "BUCKET")
+        .replace(&format!(":{port}"), ":PORT")
+        .replace(&shown, "ID")
+        .replace(bed.path("").to_str().unwrap().trim_end_matches('/'), "HERE")
+}
+
+#[test]
+fn with_the_five_permissions_all_is_good_and_nothing_is_left() {
+    let bed = minio();
+    bed.bucket().write("mine.bin", b"mine");
+    let said = bed.ok(["setup", "--check"]);
+    let text = settled(&bed, &String::from_utf8(said.stdout).unwrap());
+    insta::with_settings!({ filters => [
+        (r"[0-9.]+ m?s\b", "TIME"),
+        (r"endpoints/[0-9a-f]{16}", "endpoints/HASH"),
+    ] }, { insta::assert_snapshot!("five_permissions", format!("{text}-- stderr\n{}", settled(&bed, &said.stderr))) });
+    assert_eq!(bed.stored_keys(), ["mine.bin"]);
+    bed.assert_nothing_left();
+
+    let checked = checked(&bed, &[]);
+    assert_eq!((checked.said.code, checked.with(&["bad", "skipped", "note"])), (Some(0), vec![]));
+    let (path, content) = kept(&bed);
+    assert_eq!(bed.path(&path).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    for fact in ["\"crc64\": \"kept\"", "\"deletes_many\": true", "\"conditional_writes\": true"] {
+        assert!(content.contains(fact), "{content}");
+    }
+    let keys = bed.bucket().keys();
+    for secret in [&keys.id, &keys.secret, keys.token.as_ref().unwrap()] {
+        let written = [&content, &checked.said.stderr, &String::from_utf8(checked.said.stdout.clone()).unwrap()];
+        assert!(!written.iter().any(|text| text.contains(secret.as_str())), "a secret is told");
+    }
+}
+
+#[test]
+fn below_a_prefix() {
+    let bed = minio();
+    let checked = checked(&bed, &[("CHECKPOINT_PREFIX", "team a/é")]);
+    assert_eq!((checked.said.code, checked.with(&["bad", "skipped", "note"])), (Some(0), vec![]));
+    bed.assert_nothing_left();
+    assert_eq!(bed.stored_keys(), Vec::<String>::new());
+}
+
+#[test]
+fn each_permission_that_is_missing_is_named() {
+    for (missing, skipped) in [
+        ("s3:PutObject", &["multipart", "checksums", "conditional writes", "batch removal", "versions"][..]),
+        ("s3:GetObject", &["multipart", "ranges", "conditional writes", "server-side copy", "versions"]),
+        ("s3:ListBucket", &["listing"]),
+        ("s3:DeleteObject", &["multipart", "ranges", "checksums", "listing"]),
+        ("s3:AbortMultipartUpload", &["multipart"]),
+    ] {
+        let bed = minio();
+        let checked = checked_as(&bed, &bed.bucket().keys_without(missing));
+        assert_eq!(checked.said.code, Some(7), "{missing}: {}", checked.said.stderr);
+        assert_eq!(checked.with(&["bad"]), [missing]);
+        assert!(checked.hint(missing).starts_with(&format!("grant {missing} on arn:aws:s3:::")), "{missing}");
+        let all_skipped = checked.with(&["skipped"]);
+        assert!(skipped.iter().all(|name| all_skipped.contains(name)), "{missing}: {all_skipped:?}");
+        assert_eq!(bed.stored_keys(), Vec::<String>::new(), "without {missing}");
+        bed.assert_nothing_left();
+    }
+}
+
+#[test]
+fn more_rights_than_needed_are_a_note() {
+    let bed = minio();
+    let root = bed.bucket().server().root().clone();
+    let checked = checked_as(&bed, &root);
+    assert_eq!((checked.said.code, checked.with(&["note"])), (Some(0), vec!["other rights"]));
+    assert!(checked.detail("other rights").contains("s3:GetBucketPolicy"), "{}", checked.detail("other rights"));
+    assert!(!String::from_utf8_lossy(&checked.said.stdout).contains(&root.secret));
+}
+
+#[test]
+fn over_tls_the_certificate_is_looked_at() {
+    let bed = bed::on(shared_tls().bucket());
+    let trusted = checked(&bed, &[]);
+    assert_eq!(trusted.said.code, Some(0), "{}", trusted.said.stderr);
+    let detail = trusted.detail("tls");
+    assert!(detail.starts_with("TLS 1.3 in ") && detail.contains("the certificate is valid until "), "{detail}");
+
+    let untrusted = checked(&bed, &[("AWS_CA_BUNDLE", "")]);
+    assert_eq!((untrusted.said.code, untrusted.with(&["bad"])), (Some(7), vec!["tls"]));
+    assert!(untrusted.hint("tls").contains("AWS_CA_BUNDLE"));
+    assert_eq!(files_below(&bed.path(KEPT)).len(), 1, "what was kept before stays");
+}
+
+#[test]
+fn a_bucket_that_keeps_versions_says_what_that_costs() {
+    let bed = bed::on(shared().locked_bucket());
+    let checked = checked(&bed, &[]);
+    assert_eq!((checked.said.code, checked.outcome("versions")), (Some(0), "note"), "{}", checked.said.stderr);
+    assert!(checked.hint("versions").contains("noncurrent"));
+    assert_eq!(bed.stored_keys(), Vec::<String>::new());
+}
