@@ -4,7 +4,8 @@
 #   ./scripts/test.sh --test s3_traps  one test binary
 #
 # MinIO, s5cmd and moto are taken from STRATA_TEST_MINIO, STRATA_TEST_S5CMD and STRATA_TEST_MOTO, else from PATH, else kept
-# in ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace from STRATA_TEST_STRACE, else from PATH, else from the system's packages.
+# in ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace and faketime from STRATA_TEST_STRACE and
+# STRATA_TEST_FAKETIME, else from PATH, else from the system's packages.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/setup.sh
@@ -16,7 +17,8 @@ STRATA_TEST_MINIO=$(find_minio)
 STRATA_TEST_S5CMD=$(find_s5cmd)
 STRATA_TEST_MOTO=$(find_moto)
 STRATA_TEST_STRACE=$(find_strace)
-export STRATA_TEST_MINIO STRATA_TEST_S5CMD STRATA_TEST_MOTO STRATA_TEST_STRACE
+STRATA_TEST_FAKETIME=$(find_faketime)
+export STRATA_TEST_MINIO STRATA_TEST_S5CMD STRATA_TEST_MOTO STRATA_TEST_STRACE STRATA_TEST_FAKETIME
 
 cd "$root"
 exec cargo test --locked "$@"

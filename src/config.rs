@@ -1,12 +1,18 @@
 //! Settings: how transfers run, and every environment variable's name, default and parsing.
 
+mod caution;
+
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::descriptors;
 use crate::error::{Error, Result};
@@ -220,11 +226,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Any of them may be a secret: zeroed when they are freed.
+type Values = HashMap<String, Zeroizing<String>>;
+
 /// The process's environment with a `.env` file behind it. An empty variable counts as unset.
 #[derive(Clone, Default)]
 pub struct Environment {
-    real: HashMap<String, String>,
-    dotenv: HashMap<String, String>,
+    real: Values,
+    dotenv: Values,
+    /// The file, where its mode lets others read it.
+    readable_by_others: Option<PathBuf>,
 }
 
 impl Environment {
@@ -245,8 +256,8 @@ impl Environment {
 
     /// An environment of exactly these variables.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        let real = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        Environment { real, dotenv: HashMap::new() }
+        let set = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        Environment { real: set.map(|(name, value)| (name, value.into())).collect(), ..Environment::default() }
     }
 
     /// Puts the variables of a `.env` file behind the ones that are set. The file is parsed, never executed.
@@ -255,8 +266,8 @@ impl Environment {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it cannot be read or parsed, or is missing and `required`.
     /// The text names the line, never its content.
     pub fn with_dotenv(mut self, path: &Path, required: bool) -> Result<Self> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
+        let (bytes, mode) = match contents(path) {
+            Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(self),
             Err(error) => {
                 let shown = path.display();
@@ -265,7 +276,10 @@ impl Environment {
             }
         };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let text = literal_dollars(&String::from_utf8_lossy(bytes));
+        let text = literal_dollars(&Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()));
+        if mode & 0o044 != 0 {
+            self.readable_by_others = Some(path.to_owned());
+        }
         for pair in dotenvy::from_read_iter(text.as_bytes()) {
             let (name, value) = pair.map_err(|error| {
                 // The error has the line, or its value where that is what is wrong.
@@ -279,7 +293,7 @@ impl Environment {
                     .hint_is("quote values that have spaces; the line is not shown because it may hold a secret")
             })?;
             if !value.is_empty() {
-                self.dotenv.insert(name, value);
+                self.dotenv.insert(name, value.into());
             }
         }
         Ok(self)
@@ -287,7 +301,7 @@ impl Environment {
 
     /// The variable's value, from the process first, then from `.env`; `None` when unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.real.get(name).or_else(|| self.dotenv.get(name)).cloned()
+        self.real.get(name).or_else(|| self.dotenv.get(name)).map(|value| value.to_string())
     }
 
     /// Whether the variable is set in the process itself, so that `.env` does not count.
@@ -305,14 +319,24 @@ impl Environment {
     pub fn together<const N: usize>(&self, names: [&str; N]) -> [Option<String>; N] {
         let source =
             if names.first().is_some_and(|name| self.real.contains_key(*name)) { &self.real } else { &self.dotenv };
-        names.map(|name| source.get(name).cloned())
+        names.map(|name| source.get(name).map(|value| value.to_string()))
     }
+}
+
+/// What is in a file, and its mode.
+fn contents(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, u32)> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // Room for all of it, so that no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, metadata.permissions().mode()))
 }
 
 /// Secrets have `$` in them, and a file that is parsed and never executed has no variables to expand: every `$` that
 /// dotenvy would expand is escaped. It expands none between single quotes.
-fn literal_dollars(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len());
+fn literal_dollars(text: &str) -> Zeroizing<String> {
+    let mut literal = Zeroizing::new(String::with_capacity(2 * text.len()));
     let (mut quote, mut comment, mut before) = (None, false, '\n');
     for c in text.chars() {
         let escaped = before == '\\' && quote != Some('\'');
@@ -336,7 +360,10 @@ fn literal_dollars(text: &str) -> String {
 /// Names only: values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Environment").field("real", &self.real.len()).field("dotenv", &self.dotenv.keys()).finish()
+        f.debug_struct("Environment")
+            .field("real", &self.real.len())
+            .field("dotenv", &self.dotenv.keys())
+            .finish_non_exhaustive()
     }
 }
 

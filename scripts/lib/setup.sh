@@ -175,6 +175,17 @@ find_strace() {
     printf '%s\n' "$strace"
 }
 
+# The path of a faketime: $STRATA_TEST_FAKETIME or the one on PATH, installed where that is allowed.
+find_faketime() {
+    if [ -n "${STRATA_TEST_FAKETIME:-}" ]; then
+        [ -x "$STRATA_TEST_FAKETIME" ] || die "STRATA_TEST_FAKETIME is '$STRATA_TEST_FAKETIME', which is no program"
+        printf '%s\n' "$STRATA_TEST_FAKETIME"
+        return
+    fi
+    command -v faketime >/dev/null || install_packages "the tests of wrong clocks need faketime" faketime
+    command -v faketime
+}
+
 # The path of a cargo-deny: the one on PATH, the one built before, or one built now.
 find_cargo_deny() {
     command -v cargo-deny && return

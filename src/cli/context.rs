@@ -1,7 +1,7 @@
 //! What every command works with: settings, output, and the stores that locations are in.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 #[cfg(feature = "s3")]
@@ -20,6 +20,9 @@ use super::progress::Progress;
 
 /// The local store where nothing names another.
 const DEFAULT_DIRECTORY: &str = "./checkpoints";
+/// What names an endpoint, the strongest first.
+#[cfg(feature = "s3")]
+const ENDPOINTS: [&str; 3] = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
 /// What a command works with.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<Progress>,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) started: Instant,
+    /// What is risky about the settings of a bucket was said.
+    pub(crate) cautioned: Once,
 }
 
 impl Context {
@@ -129,12 +134,28 @@ impl Context {
             // A profile that was typed is meant, even where keys are in the environment.
             config.profile = profile;
         }
+        self.caution(&config);
         config.addressing = match self.common.addressing_style {
             AddressingStyle::Auto => Addressing::Auto,
             AddressingStyle::Path => Addressing::Path,
             AddressingStyle::Virtual => Addressing::Virtual,
         };
         Ok(config)
+    }
+
+    /// Says, once, what is risky about how the bucket is reached.
+    #[cfg(feature = "s3")]
+    fn caution(&self, config: &S3Config) {
+        let by_name = config.profile.is_some();
+        let endpoint = match self.typed.endpoint_url {
+            true => None,
+            false => self.environment.foreign_endpoint(&ENDPOINTS, by_name),
+        };
+        let unused = match by_name || config.credentials.is_none() {
+            true => self.environment.unused_of_aws(),
+            false => None,
+        };
+        self.cautioned.call_once(|| endpoint.iter().chain(&unused).for_each(|message| self.output.warning(message)));
     }
 
     /// How the bucket is reached that flags and environment name.
@@ -173,13 +194,12 @@ impl Context {
                 false => format!("{name} in .env"),
             }),
         };
-        let endpoints = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
         let credentials = match self.environment.is_of_process("AWS_ACCESS_KEY_ID") {
             true => "the environment",
             false => "the file .env",
         };
         Origins {
-            endpoint: of(self.typed.endpoint_url, "--endpoint-url", &endpoints),
+            endpoint: of(self.typed.endpoint_url, "--endpoint-url", &ENDPOINTS),
             region: of(self.typed.region, "--region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             credentials: Some(credentials.to_owned()),
         }

@@ -27,7 +27,7 @@ mod units;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -107,8 +107,11 @@ fn execute(parsed: Parsed) -> ExitCode {
     };
     let state_dir = state_dir(&environment);
     let runtime = RuntimeConfig { resume, state_dir, ..runtime_config(&common, progress.clone()) };
-    let context =
-        Context { common, environment, typed, output: output.clone(), progress, runtime, started: Instant::now() };
+    if let Some(caution) = environment.open_secret() {
+        output.warning(&caution);
+    }
+    let (started, cautioned) = (Instant::now(), Once::new());
+    let context = Context { common, environment, typed, output: output.clone(), progress, runtime, started, cautioned };
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -7,10 +7,11 @@ use rusoto_core::signature::SignedRequest;
 
 use super::account::Account;
 use super::config::{self, S3Config};
-use super::credentials::{Identity, profile_region};
+use super::credentials::Identity;
 use super::endpoint::{DEFAULT_REGION, Site};
 use super::learn::Learnt;
 use super::memory::{self, Facts, Subject};
+use super::profile;
 use super::transport::Transport;
 use super::writing::WriteSettings;
 use crate::body::blocking;
@@ -44,7 +45,7 @@ impl Client {
         let region = match settings.region {
             Some(region) => region,
             None => {
-                let from_profile = profile_region(settings.profile.as_deref()).await;
+                let from_profile = profile::region(settings.profile.as_deref()).await;
                 from_profile.unwrap_or_else(|| DEFAULT_REGION.to_owned())
             }
         };
@@ -61,7 +62,7 @@ impl Client {
             site: RwLock::new(site),
             home,
             facts,
-            identity: Identity::new(settings.credentials, settings.profile, &region),
+            identity: Identity::new(settings.credentials, settings.profile, &region, settings.ca_bundle),
             transport,
             account,
             writes: settings.writes,

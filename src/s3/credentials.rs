@@ -1,27 +1,28 @@
 //! Who we are: keys that were given, or AWS's own provider chain, loaded at the first request that needs it.
 
-use std::error::Error as StdError;
 use std::fmt;
+use std::mem;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
-use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_types::region::Region;
-use tokio::sync::{Mutex, OnceCell};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
+use super::providers::Sources;
 use crate::config::Environment;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Credentials are renewed when they expire within this time, as in AWS's SDKs for temporary ones.
+/// Credentials are renewed when they expire within this time, as in AWS's SDKs for temporary ones; those that live for less
+/// than four times as long, in the last quarter of their life.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
-/// A provider (a process, a metadata service) that has not answered by then never will.
-const PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long those that are still valid are used after they could not be renewed, before that is tried again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+/// How long a renewal may take while the old ones are still valid.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(10);
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
@@ -51,7 +52,8 @@ impl StaticCredentials {
             [Some(_), None, _] => return Err(half(KEY_ID, SECRET)),
             _ => return Err(half(SECRET, KEY_ID)),
         };
-        let values = [(KEY_ID, Some(&id)), (SECRET, Some(&secret)), (TOKEN, token.as_ref())];
+        let (mut secret, mut token) = (Zeroizing::new(secret), token.map(Zeroizing::new));
+        let values = [(KEY_ID, Some(&id)), (SECRET, Some(&*secret)), (TOKEN, token.as_deref())];
         for (name, value) in values {
             if value.is_some_and(|value| !value.bytes().all(|byte| byte.is_ascii_graphic())) {
                 return Err(Error::new(
@@ -61,7 +63,8 @@ impl StaticCredentials {
                 .hint_is("copy it again, without quotes and without what surrounds it"));
             }
         }
-        Ok(Some(StaticCredentials::new(id, secret, token)))
+        let token = token.as_deref_mut().map(mem::take);
+        Ok(Some(StaticCredentials::new(id, mem::take(&mut *secret), token)))
     }
 }
 
@@ -91,29 +94,40 @@ pub(super) enum Identity {
 /// AWS's providers, and what they gave last.
 pub(super) struct Chain {
     profile: Option<String>,
-    region: String,
-    provider: OnceCell<SharedCredentialsProvider>,
-    cached: Mutex<Option<Credentials>>,
+    ask: Box<dyn Fn() -> BoxFuture<'static, Result<Credentials>> + Send + Sync>,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    credentials: Credentials,
+    /// `None` where they do not expire by themselves.
+    renew_at: Option<SystemTime>,
 }
 
 impl Identity {
-    pub(super) fn new(given: Option<StaticCredentials>, profile: Option<String>, region: &str) -> Self {
+    pub(super) fn new(
+        given: Option<StaticCredentials>,
+        profile: Option<String>,
+        region: &str,
+        ca_bundle: Option<PathBuf>,
+    ) -> Self {
         match (given, profile) {
             (Some(given), None) => Identity::Given(given.into_credentials()),
-            (_, profile) => Identity::Chain(Box::new(Chain {
-                profile,
-                region: region.to_owned(),
-                provider: OnceCell::new(),
-                cached: Mutex::new(None),
-            })),
+            (_, profile) => {
+                let sources = Sources { profile: profile.clone(), region: region.to_owned(), ca_bundle };
+                Identity::Chain(Box::new(Chain::new(profile, move || {
+                    let sources = sources.clone();
+                    async move { sources.ask().await }.boxed()
+                })))
+            }
         }
     }
 
-    /// Credentials that are valid for some minutes.
-    pub(super) async fn credentials(&self) -> Result<Credentials> {
+    /// Credentials that are valid for some time from `now` on, the server's.
+    pub(super) async fn credentials(&self, now: SystemTime) -> Result<Credentials> {
         match self {
             Identity::Given(credentials) => Ok(credentials.clone()),
-            Identity::Chain(chain) => chain.credentials().await,
+            Identity::Chain(chain) => chain.credentials(now).await,
         }
     }
 
@@ -145,100 +159,94 @@ impl Identity {
         })
     }
 
-    /// The server called `refused` expired: true when the next call may bring others.
-    pub(super) async fn renew(&self, refused: &Credentials) -> bool {
+    /// The server does not take `refused` any more: true when the next try has others, or an error that says why not.
+    pub(super) async fn renew(&self, refused: &Credentials, now: SystemTime) -> bool {
         match self {
             Identity::Given(_) => false,
-            Identity::Chain(chain) => {
-                let mut cached = chain.cached.lock().await;
-                if cached.as_ref().is_some_and(|cached| cached.session_token() == refused.session_token()) {
-                    *cached = None;
-                }
-                true
-            }
+            Identity::Chain(chain) => chain.renew(refused, now).await,
         }
+    }
+
+    /// What to do when the server does not take them, and there are no others.
+    pub(super) fn renewal_hint(&self) -> String {
+        let how = match self {
+            Identity::Given(_) => {
+                return "get new credentials, set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together where \
+                        they are set now, and run the same command again"
+                    .to_owned();
+            }
+            Identity::Chain(chain) => match &chain.profile {
+                Some(name) => format!(
+                    "the AWS profile '{name}' has no others: renew them, for SSO by `aws sso login --profile {name}`"
+                ),
+                None => "where they came from there are no others: renew them, for SSO by `aws sso login`".to_owned(),
+            },
+        };
+        how + ", and run the same command again"
     }
 }
 
 impl Chain {
-    async fn credentials(&self) -> Result<Credentials> {
-        // Held while they are loaded: a hundred requests ask the provider once. An error is not kept.
-        let mut cached = self.cached.lock().await;
-        let valid_for = |credentials: &Credentials, time: Duration| {
-            credentials.expiry().is_none_or(|expiry| expiry > SystemTime::now() + time)
-        };
-        if let Some(credentials) = cached.as_ref().filter(|credentials| valid_for(credentials, RENEW_BEFORE)) {
-            return Ok(credentials.clone());
-        }
-        let provider = self.provider.get_or_init(|| self.load()).await;
-        let outcome = match tokio::time::timeout(PROVIDER_TIMEOUT, provider.provide_credentials()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(CredentialsError::provider_timed_out(PROVIDER_TIMEOUT)),
-        };
-        match (outcome, cached.as_ref()) {
-            (Ok(credentials), _) => {
-                *cached = Some(credentials.clone());
-                Ok(credentials)
-            }
-            (Err(_), Some(old)) if valid_for(old, Duration::ZERO) => Ok(old.clone()),
-            (Err(error), _) => Err(self.explain(error)),
-        }
+    fn new(
+        profile: Option<String>,
+        ask: impl Fn() -> BoxFuture<'static, Result<Credentials>> + Send + Sync + 'static,
+    ) -> Self {
+        Chain { profile, ask: Box::new(ask), kept: Mutex::new(None) }
     }
 
-    async fn load(&self) -> SharedCredentialsProvider {
-        let region = Region::new(self.region.clone());
-        let config = ProviderConfig::without_region().with_region(Some(region.clone()));
-        match &self.profile {
-            Some(profile) => SharedCredentialsProvider::new(
-                ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build(),
-            ),
-            None => SharedCredentialsProvider::new(
-                DefaultCredentialsChain::builder().configure(config).region(region).build().await,
-            ),
+    async fn credentials(&self, now: SystemTime) -> Result<Credentials> {
+        // Held while they are asked for: a hundred requests ask the providers once. An error is not kept.
+        let mut kept = self.kept.lock().await;
+        let Some(old) = kept.as_mut() else {
+            return Ok(kept.insert(Kept::new((self.ask)().await?, now)).credentials.clone());
+        };
+        if old.renew_at.is_none_or(|renew_at| now < renew_at) {
+            return Ok(old.credentials.clone());
         }
+        if !old.is_valid(now) {
+            return Ok(kept.insert(Kept::new((self.ask)().await?, now)).credentials.clone());
+        }
+        match tokio::time::timeout(RENEWAL_PATIENCE, (self.ask)()).await {
+            Ok(Ok(new)) => *old = Kept::new(new, now),
+            _ => old.renew_at = Some(now + RENEWAL_PAUSE),
+        }
+        Ok(old.credentials.clone())
     }
 
-    fn explain(&self, error: CredentialsError) -> Error {
-        let whose = match &self.profile {
-            Some(profile) => format!("in the AWS profile '{profile}'"),
-            None => "in the environment, the AWS config files or this machine's role".to_owned(),
-        };
-        let described = match &error {
-            CredentialsError::CredentialsNotLoaded(_) => {
-                Error::new(ErrorKind::Denied, format!("no AWS credentials were found {whose}")).hint_is(
-                    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`, or name a profile with AWS_PROFILE",
-                )
-            }
-            CredentialsError::ProviderTimedOut(_) => {
-                Error::new(ErrorKind::Unavailable, format!("looking for AWS credentials {whose} took too long"))
-                    .hint_is("check the credential process or metadata service, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-            }
-            other => Error::new(ErrorKind::Denied, format!("no AWS credentials could be loaded {whose}: {}", root(other)))
-                .hint_is(match self.profile {
-                    Some(_) => "check it with `aws sts get-caller-identity`; for SSO run `aws sso login`",
-                    None => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with AWS_PROFILE; for SSO run `aws sso login`",
-                }),
-        };
-        described.caused_by(error)
+    async fn renew(&self, refused: &Credentials, now: SystemTime) -> bool {
+        let mut kept = self.kept.lock().await;
+        if kept.as_ref().is_some_and(|kept| !same(&kept.credentials, refused)) {
+            // Another request was faster.
+            return true;
+        }
+        *kept = None;
+        match (self.ask)().await {
+            Ok(new) => !same(&kept.insert(Kept::new(new, now)).credentials, refused),
+            // The next try asks again, and its error says why there are none.
+            Err(_) => true,
+        }
     }
 }
 
-/// The innermost cause, as one line.
-fn root(error: &dyn StdError) -> String {
-    let mut innermost = error;
-    while let Some(next) = innermost.source() {
-        innermost = next;
+impl Kept {
+    fn new(credentials: Credentials, now: SystemTime) -> Self {
+        let renew_at = credentials.expiry().map(|expiry| match expiry.duration_since(now) {
+            Ok(life) => expiry - RENEW_BEFORE.min(life / 4),
+            // Expired by our clock, which may be wrong: the server decides.
+            Err(_) => now + RENEWAL_PAUSE,
+        });
+        Kept { credentials, renew_at }
     }
-    innermost.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+
+    fn is_valid(&self, now: SystemTime) -> bool {
+        self.credentials.expiry().is_none_or(|expiry| now < expiry)
+    }
 }
 
-/// The region that the profile (or the one `AWS_PROFILE` names, or the default one) has in the AWS config files.
-pub(super) async fn profile_region(profile: Option<&str>) -> Option<String> {
-    let mut builder = ProfileFileRegionProvider::builder().configure(&ProviderConfig::without_region());
-    if let Some(profile) = profile {
-        builder = builder.profile_name(profile);
-    }
-    Some(builder.build().region().await?.to_string())
+fn same(a: &Credentials, b: &Credentials) -> bool {
+    a.access_key_id() == b.access_key_id()
+        && a.secret_access_key() == b.secret_access_key()
+        && a.session_token() == b.session_token()
 }
 
 /// An access key's id, of which no more is shown than tells it from others.
@@ -258,66 +266,86 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[derive(Debug)]
-    struct Scripted {
-        calls: Arc<AtomicU32>,
-        lifetime: Duration,
-    }
+    const HOUR: Duration = Duration::from_secs(3600);
 
-    impl ProvideCredentials for Scripted {
-        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            let call = self.calls.fetch_add(1, Ordering::SeqCst);
-            aws_credential_types::provider::future::ProvideCredentials::ready(match call {
-                0 => Err(CredentialsError::not_loaded_no_source()),
-                n => {
-                    let expiry = SystemTime::now() + self.lifetime;
-                    Ok(Credentials::new("id", "secret", Some(format!("token {n}")), Some(expiry), "test"))
-                }
-            })
-        }
-    }
-
-    fn scripted(lifetime: Duration) -> (Identity, Arc<AtomicU32>) {
+    /// A source that gives others each time, which expire after `lifetime`, but for the calls where it fails.
+    fn scripted(lifetime: Duration, fails: impl Fn(u32) -> bool + Send + Sync + 'static) -> (Identity, Arc<AtomicU32>) {
         let calls = Arc::new(AtomicU32::new(0));
-        let provider = SharedCredentialsProvider::new(Scripted { calls: calls.clone(), lifetime });
-        let chain = Chain {
-            profile: None,
-            region: "us-east-1".into(),
-            provider: OnceCell::new_with(Some(provider)),
-            cached: Mutex::new(None),
-        };
+        let counted = calls.clone();
+        let chain = Chain::new(None, move || {
+            let call = counted.fetch_add(1, Ordering::SeqCst);
+            let outcome = match fails(call) {
+                true => Err(Error::new(ErrorKind::Denied, "none")),
+                false => {
+                    let (token, expiry) = (format!("token {call}"), SystemTime::UNIX_EPOCH + HOUR + lifetime);
+                    Ok(Credentials::new("id", "secret", Some(token), Some(expiry), "test"))
+                }
+            };
+            async move { outcome }.boxed()
+        });
         (Identity::Chain(Box::new(chain)), calls)
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + HOUR + Duration::from_secs(seconds)
+    }
+
+    async fn token(identity: &Identity, seconds: u64) -> Option<String> {
+        identity.credentials(at(seconds)).await.ok()?.session_token().map(str::to_owned)
     }
 
     #[tokio::test]
     async fn an_error_is_not_kept_and_a_success_is() {
-        let (identity, calls) = scripted(Duration::from_secs(3600));
-        let error = identity.credentials().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Denied);
-        assert!(error.hint().unwrap().contains("aws configure"));
-        let first = identity.credentials().await.unwrap();
-        assert_eq!(identity.credentials().await.unwrap().session_token(), first.session_token());
+        let (identity, calls) = scripted(HOUR, |call| call == 0);
+        assert_eq!(identity.credentials(at(0)).await.unwrap_err().kind(), ErrorKind::Denied);
+        let first = token(&identity, 0).await.unwrap();
+        assert_eq!(token(&identity, 3299).await.unwrap(), first);
         assert_eq!(calls.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
-    async fn they_are_renewed_before_they_expire_and_when_the_server_says_so() {
-        let (identity, calls) = scripted(RENEW_BEFORE / 2);
-        let _ = identity.credentials().await;
-        identity.credentials().await.unwrap();
-        identity.credentials().await.unwrap();
-        assert_eq!(calls.load(Ordering::SeqCst), 3, "those that expire soon are asked for again");
-        let (identity, calls) = scripted(Duration::from_secs(3600));
-        let _ = identity.credentials().await;
-        let refused = identity.credentials().await.unwrap();
-        assert!(identity.renew(&refused).await);
-        assert_ne!(identity.credentials().await.unwrap().session_token(), refused.session_token());
-        assert!(identity.renew(&refused).await);
-        identity.credentials().await.unwrap();
-        assert_eq!(calls.load(Ordering::SeqCst), 3, "new ones are not thrown away for an old refusal");
+    async fn they_are_renewed_before_they_expire() {
+        let (identity, calls) = scripted(HOUR, |_| false);
+        token(&identity, 0).await.unwrap();
+        assert_eq!(token(&identity, 3301).await.unwrap(), "token 1");
+        let (brief, _) = scripted(Duration::from_secs(60), |_| false);
+        assert_eq!(token(&brief, 0).await.unwrap(), "token 0");
+        assert_eq!(token(&brief, 44).await.unwrap(), "token 0", "not for every request");
+        assert_eq!(token(&brief, 46).await.unwrap(), "token 1");
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn old_ones_serve_as_long_as_they_are_valid() {
+        let (identity, calls) = scripted(HOUR, |call| call > 0);
+        for (seconds, asked) in [(0, 1), (3310, 2), (3320, 2), (3341, 3), (3599, 4)] {
+            assert_eq!(token(&identity, seconds).await.unwrap(), "token 0");
+            assert_eq!(calls.load(Ordering::SeqCst), asked, "{seconds}");
+        }
+        assert_eq!(token(&identity, 3700).await, None, "there are none any more");
+    }
+
+    #[tokio::test]
+    async fn refused_ones_are_replaced_once_and_only_by_others() {
+        let (identity, calls) = scripted(HOUR, |call| call == 2);
+        let refused = identity.credentials(at(0)).await.unwrap();
+        assert!(identity.renew(&refused, at(1)).await);
+        assert!(identity.renew(&refused, at(1)).await);
+        assert_eq!(token(&identity, 2).await.unwrap(), "token 1", "not thrown away for an old refusal");
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        let refused = identity.credentials(at(2)).await.unwrap();
+        assert!(identity.renew(&refused, at(3)).await, "the next try tells why there are none");
+        let same = Chain::new(None, || async { Ok(Credentials::new("id", "secret", None, None, "test")) }.boxed());
+        let identity = Identity::Chain(Box::new(same));
+        let refused = identity.credentials(at(0)).await.unwrap();
+        assert!(!identity.renew(&refused, at(0)).await, "the same would be refused again");
+    }
+
+    #[tokio::test]
+    async fn a_hundred_requests_ask_once() {
+        let (identity, calls) = scripted(HOUR, |_| false);
+        futures::future::join_all((0..100).map(|_| identity.credentials(at(0)))).await;
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 
     #[test]

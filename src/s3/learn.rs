@@ -21,6 +21,22 @@ const FIRST_CONTACT_TRIES: u32 = 3;
 /// S3 refuses requests whose time is more than 15 minutes off; a smaller difference is no reason to correct ours.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 
+/// Whether the server says that it does not know these credentials, or does not any more: they expired, or were replaced in
+/// the file that they came from.
+pub(super) fn is_about_identity(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some(
+            "ExpiredToken"
+                | "ExpiredTokenException"
+                | "InvalidToken"
+                | "InvalidTokenId"
+                | "TokenRefreshRequired"
+                | "InvalidAccessKeyId"
+        )
+    )
+}
+
 /// What was learnt so far.
 #[derive(Debug, Default)]
 pub(super) struct Learnt {
@@ -28,6 +44,7 @@ pub(super) struct Learnt {
     skew: AtomicI64,
     /// The server's clock minus ours in seconds, as its last answer said; for ages, never for signatures.
     ahead: AtomicI64,
+    clock_is_told: AtomicBool,
     has_moved: AtomicBool,
     /// The bucket is looked for where an earlier command found it, and was not found there yet.
     from_memory: AtomicBool,
@@ -51,19 +68,35 @@ impl Client {
         let code = details.code.as_deref();
         let status = answer.status.as_u16();
         match code {
+            code if is_about_identity(code) => self.identity.renew(credentials, self.learnt.now()).await,
             Some("PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed") => {
                 self.move_to(details.region.as_deref(), site)
             }
-            Some("RequestTimeTooSkewed") => self.learnt.correct_clock(answer, signed_at),
-            Some(
-                "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired",
-            ) => self.identity.renew(credentials).await,
+            Some("RequestTimeTooSkewed") => self.correct_clock(answer, signed_at),
             // HEAD gives no code.
             None if matches!(status, 301 | 307 | 308 | 400) && self.move_to(details.region.as_deref(), site) => true,
-            None if status == 403 => self.learnt.correct_clock(answer, signed_at),
-            None if status == 400 && credentials.session_token().is_some() => self.identity.renew(credentials).await,
+            None if status == 403 => self.correct_clock(answer, signed_at),
+            None if status == 400 && credentials.session_token().is_some() => {
+                self.identity.renew(credentials, self.learnt.now()).await
+            }
             _ => false,
         }
+    }
+
+    /// Takes over the server's clock where ours is far off, which is said once.
+    fn correct_clock(&self, answer: &Answer, signed_at: SystemTime) -> bool {
+        let corrected = self.learnt.correct_clock(answer, signed_at);
+        if corrected && !self.learnt.clock_is_told.swap(true, Ordering::Relaxed) {
+            let skew = self.learnt.skew.load(Ordering::Relaxed);
+            let by = humantime::format_duration(Duration::from_secs(skew.unsigned_abs()));
+            let message = format!(
+                "this machine's clock is {by} {} that of the server, whose time is used instead: set the clock, for example \
+                 with timedatectl or chronyc",
+                if skew >= 0 { "behind" } else { "ahead of" }
+            );
+            self.runtime.observer.event(&Event::Warning { message: &message });
+        }
+        corrected
     }
 
     /// Follows the bucket to its region, once.

@@ -7,7 +7,7 @@
 //! | file | instead of rusoto's |
 //! |---|---|
 //! | `endpoint` | parsing of endpoints and regions |
-//! | `credentials`, `sign` | credential chain and signer |
+//! | `credentials`, `providers`, `profile`, `role`, `unidentified`, `sign` | credential chain and signer |
 //! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
@@ -48,14 +48,18 @@ mod network;
 mod parts;
 mod payload;
 mod policy;
+mod profile;
+mod providers;
 mod put;
 mod request;
+mod role;
 mod send;
 mod settle;
 pub mod setup;
 mod sign;
 mod sums;
 mod transport;
+mod unidentified;
 mod upload;
 mod versioning;
 mod wire;

@@ -13,6 +13,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{self, Asked, Details, Failure};
+use super::learn::is_about_identity;
 use super::network;
 use super::request::Outgoing;
 use super::sign::sign;
@@ -99,6 +100,8 @@ impl Client {
         let may_be_elsewhere = *from_memory && matches!(status.as_u16(), 400 | 401 | 403);
         if is_better || (may_be_elsewhere && self.go_home(site)) {
             failure.error = failure.error.retryable(None);
+        } else if credentials.session_token().is_some() && is_about_identity(details.code.as_deref()) {
+            failure.error = failure.error.hint_is(self.identity.renewal_hint());
         }
         Err(failure)
     }
@@ -107,7 +110,7 @@ impl Client {
     async fn make(&self, outgoing: &Outgoing) -> Result<(Parts, Incoming, Made), Failure> {
         let (from_memory, site) = (self.learnt.is_from_memory(), self.site());
         let at_site = |failure| at(&site, failure);
-        let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
+        let credentials = self.identity.credentials(self.learnt.now()).await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
         self.account.put_into(&mut head.headers, outgoing.makes_a_bucket());
         let signed_at = self.learnt.now();

@@ -23,7 +23,7 @@ impl Doctor<'_> {
     pub(super) async fn credentials(&mut self, origins: &Origins) -> Result<Option<Credentials>> {
         const NAME: &str = "credentials";
         let client = self.client.clone();
-        let credentials = match self.unless_cancelled(client.identity.credentials()).await? {
+        let credentials = match self.unless_cancelled(client.identity.credentials(client.learnt.now())).await? {
             Ok(credentials) => credentials,
             Err(error) => {
                 self.sheet.bad(NAME, &error);

@@ -8,6 +8,7 @@
 //!
 //! It speaks path style and believes every signature.
 
+mod answering;
 mod http;
 mod rule;
 mod store;
@@ -19,6 +20,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
+pub use self::answering::Answering;
 pub use self::http::{Request, Response};
 pub use self::rule::{Action, Meanwhile, Operation, Place, Rule};
 use self::store::Store;

@@ -1,0 +1,98 @@
+//! `.env`: what a directory that was made by others can ask for, and who may read it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::bed::Bed;
+use crate::support::faulty::{BUCKET, Faulty};
+use crate::{CANARY, assert_silent, signer};
+
+fn write(bed: &Bed, text: &str, mode: u32) {
+    bed.write(".env", text.as_bytes());
+    fs::set_permissions(bed.path(".env"), Permissions::from_mode(mode)).unwrap();
+}
+
+fn bed(variables: &[(&str, &str)]) -> Bed {
+    let variables = variables.iter().chain(&[("AWS_EC2_METADATA_DISABLED", "true")]);
+    crate::support::bed::with(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+}
+
+fn settings(server: &Faulty) -> String {
+    format!("STORAGE_BACKEND=s3\nCHECKPOINT_BUCKET={BUCKET}\nS3_ENDPOINT={}\nAWS_REGION=us-east-1\n", server.endpoint())
+}
+
+/// A byte order mark, CRLF, `export`, quotes, comments, `=` and `#` inside values.
+#[test]
+fn a_file_as_editors_leave_it() {
+    let server = Faulty::start([]);
+    let bed = bed(&[]);
+    let text = format!(
+        "\u{feff}# who\n{}export AWS_ACCESS_KEY_ID=\"AKIDFILE\" # mine\nAWS_SECRET_ACCESS_KEY='a=b#c$d' \nAWS_SESSION_TOKEN=t=#t==\n",
+        settings(&server)
+    );
+    write(&bed, &text.replace('\n', "\r\n"), 0o600);
+    let said = bed.ok(["ls"]);
+    assert_eq!(said.stderr, "nothing in s3://checkpoints yet\n");
+    assert_eq!(signer(&server).unwrap(), "AKIDFILE");
+    let request = server.requests(crate::Operation::List).pop().unwrap();
+    assert_eq!(request.header("x-amz-security-token"), Some("t=#t=="));
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_told_of_once() {
+    let server = Faulty::start([]);
+    let bed = bed(&[]);
+    let text = format!("{}AWS_ACCESS_KEY_ID=AKIDFILE\nAWS_SECRET_ACCESS_KEY='{CANARY}'\n", settings(&server));
+    for (mode, warnings) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        write(&bed, &text, mode);
+        for arguments in [&["ls"][..], &["ls", "-q"], &["ls", "--json"]] {
+            let said = bed.ok(arguments);
+            assert_eq!(said.stderr.matches("chmod 600 '.env'").count(), warnings, "{mode:o}: {}", said.stderr);
+            assert_silent(&bed, &said, &[CANARY]);
+        }
+    }
+    write(&bed, "CHECKPOINT_PREFIX=a\n", 0o644);
+    assert!(!bed.ok(["ls"]).stderr.contains("chmod"), "there is no secret in it");
+}
+
+/// Somebody's `.env` could otherwise collect what is signed with the keys of whoever works there.
+#[test]
+fn an_endpoint_of_the_file_is_said_where_the_credentials_are_others() {
+    let server = Faulty::start([]);
+    let endpoint = server.endpoint();
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", CANARY)];
+    let told = |bed: &Bed, arguments: &[&str]| {
+        let said = bed.ok(arguments);
+        assert_silent(bed, &said, &[CANARY]);
+        said.stderr.matches(&format!("sign to {endpoint}, and they come from elsewhere")).count()
+    };
+    let of_environment = bed(&keys);
+    write(&of_environment, &settings(&server), 0o600);
+    assert_eq!(told(&of_environment, &["ls"]), 1);
+    assert_eq!(told(&of_environment, &["ls", "-q"]), 1);
+    assert_eq!(told(&of_environment, &["ls", "--endpoint-url", &endpoint]), 0, "what is typed is meant");
+    let of_files = bed(&[]);
+    write(&of_files, &settings(&server), 0o600);
+    of_files.write(
+        "home/.aws/credentials",
+        format!("[default]\naws_access_key_id = AKIDFILES\naws_secret_access_key = {CANARY}\n").as_bytes(),
+    );
+    assert_eq!(told(&of_files, &["ls"]), 1);
+    let own = format!("{}AWS_ACCESS_KEY_ID=AKIDFILE\nAWS_SECRET_ACCESS_KEY={CANARY}\n", settings(&server));
+    write(&of_files, &own, 0o600);
+    assert_eq!(told(&of_files, &["ls"]), 0, "both are of the file");
+    assert_eq!(told(&of_files, &["ls", "--profile", "default"]), 1);
+}
+
+/// A config file can run commands, so a `.env` names none.
+#[test]
+fn a_file_of_variables_names_no_file_of_commands() {
+    let server = Faulty::start([]);
+    let bed = bed(&[]);
+    bed.write("evil/config", b"[default]\ncredential_process = touch ran\n");
+    write(&bed, &format!("{}AWS_CONFIG_FILE=evil/config\n", settings(&server)), 0o600);
+    let said = bed.run(["ls"]);
+    assert_eq!(said.code, Some(7), "{}", said.stderr);
+    assert!(said.stderr.contains("AWS_CONFIG_FILE of the .env file: not used"), "{}", said.stderr);
+    assert!(!bed.path("ran").exists() && server.requests(crate::Operation::Any).is_empty());
+}
