@@ -233,6 +233,15 @@ pub trait StorageBackend: Send + Sync + fmt::Debug {
     /// The endpoint or directory, for errors and people.
     fn endpoint(&self) -> String;
 
+    /// The larger store that this one is a part of, and the key that its own root has there: the bucket where there is a
+    /// prefix, the file system where it is a directory. `None` for a store that is whole.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn above(&self) -> Result<Option<(Arc<dyn StorageBackend>, String)>> {
+        Ok(None)
+    }
+
     // --- Strata's five calls
 
     /// The whole object in memory, verified where the store holds its checksum.

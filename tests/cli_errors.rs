@@ -197,6 +197,8 @@ fn retention() {
         &["rm", "--older-than", "0s"],
         &["rm", "--older-than", "tomorrow"],
         &["rm", "--partial", "--keep-last", "3"],
+        &["rm", "--keep-last", "3", "--yes", ""],
+        &["rm", "--partial", "--yes", "runs/", "/"],
         &["put", "run", "--keep-last", "0"],
         &["put", "run/file", "--keep-last", "3"],
         &["put", "-", "key", "--keep-last", "3"],
@@ -205,7 +207,7 @@ fn retention() {
     }
     transcript.of(&[("STRATA_RM_KEEP_LAST", "0")], &["rm", "epoch_1"]);
     transcript.of(&[("STRATA_RM_KEEP_LAST", "3")], &["rm"]);
-    transcript.of(&[("STRATA_RM_PARTIAL", "1")], &["rm", "--older-than", "7d"]);
+    transcript.of(&[("STRATA_RM_PARTIAL", "1")], &["rm", "epoch_1"]);
     transcript.of(&[("STRATA_PUT_KEEP_LAST", "0")], &["put", "run"]);
     transcript.of(&[("STRATA_PUT_KEEP_LAST", "3")], &["put", "run/file"]);
     transcript.check("retention");

@@ -1,12 +1,13 @@
 //! What a name stands for in the store: a file, a checkpoint, or a directory of plain files.
 
 use bytes::Bytes;
+use futures::future::try_join_all;
 
 use crate::backend::{ObjectMeta, StorageBackend};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
 use crate::retry;
-use crate::transfer::object_at;
+use crate::transfer::{is_committed, object_at};
 
 use super::claim::Claim;
 use super::manifest::{MAX_BYTES, Manifest, REPLACING};
@@ -57,6 +58,23 @@ pub async fn find(store: &dyn StorageBackend, name: &str) -> Result<Found> {
             .hint_is("strata-ckpt ls shows what is there"));
     }
     Ok(Found::Directory { objects, being_put })
+}
+
+/// The name of the innermost committed checkpoint that lies around `key`, which may also be the beginning of one. One
+/// request for each `/` in it, all together; what may not be looked at counts as none.
+///
+/// # Errors
+/// Those of the store.
+pub async fn around<'a>(store: &dyn StorageBackend, key: &'a str) -> Result<Option<&'a str>> {
+    let ancestors: Vec<&str> = key::ancestors(key).collect();
+    let work = ancestors.iter().map(|name| async {
+        match is_committed(store, name).await {
+            Err(error) if error.kind() == ErrorKind::Denied => Ok(false),
+            outcome => outcome,
+        }
+    });
+    let committed = try_join_all(work).await?;
+    Ok(ancestors.into_iter().zip(committed).rev().find_map(|(name, is)| is.then_some(name)))
 }
 
 fn is_ours(key: &str) -> bool {

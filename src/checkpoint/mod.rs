@@ -30,7 +30,7 @@ mod walk;
 
 pub use catalog::{CheckpointEntry, Detail, Entry, Member, State, latest, list};
 pub use filter::Filter;
-pub use find::{Found, find};
+pub use find::{Found, around, find};
 pub use fold::PlainFile;
 pub use get::{CheckpointGot, GetCheckpoint, get, get_unverified};
 pub use leftovers::{Leftover, LeftoverKind, leftovers, remove_leftover};
@@ -65,6 +65,7 @@ mod tests {
         sendable(get(transfer, "k", manifest, path, &GetCheckpoint::default()));
         sendable(get_unverified(transfer, "k", &[], path, &GetCheckpoint::default()));
         sendable(find(&**transfer.store(), "k"));
+        sendable(around(&**transfer.store(), "k"));
         sendable(list(&**transfer.store(), "", Detail::Files));
         sendable(latest(&**transfer.store(), ""));
         sendable(remove(transfer, "k"));

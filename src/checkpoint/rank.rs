@@ -113,8 +113,9 @@ pub(super) async fn put_rank(
     if let ManifestSeen::Committed(manifest, _) = ManifestSeen::at(store, name).await? {
         return confirm_committed(transfer, name, options, rank, members, *manifest).await;
     }
+    transfer.refuse_enclosed(name).await?;
     join(transfer, name, rank, seen).await?;
-    let existing = look_around(store, name, members).await?;
+    let existing = look_around(transfer, name, members).await?;
     let seen = Claim::see(store, &rank.claim_key(name)).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.as_ref());
     if let Some(claim) = earlier.filter(|claim| claim.is_live(store.now())) {

@@ -205,7 +205,7 @@ pub(super) async fn removal_of(transfer: &Transfer, name: &str) -> Result<Remova
     let store = &**transfer.store();
     let listed = match find(store, name).await {
         Ok(Found::File(object)) => {
-            refuse_member(store, name).await?;
+            refuse_member(transfer, name).await?;
             return Ok(Removal::File { bytes: object.size });
         }
         Ok(Found::Checkpoint(manifest)) => Listed::Committed(manifest),
@@ -218,7 +218,7 @@ pub(super) async fn removal_of(transfer: &Transfer, name: &str) -> Result<Remova
     if let Some(claim) = claim.filter(|claim| claim.is_live(store.now())) {
         return Err(held_by(name, "remove", claim));
     }
-    refuse_inner(store, name).await?;
+    refuse_inner(transfer, name).await?;
     let named = match claim {
         Some(claim) => Some(named_by(store, name, claim).await?),
         None => None,
@@ -296,29 +296,45 @@ fn no_checkpoint(name: &str, files: usize) -> Error {
 }
 
 /// A file that a committed checkpoint consists of is not removed alone.
-async fn refuse_member(store: &dyn StorageBackend, key: &str) -> Result<()> {
+async fn refuse_member(transfer: &Transfer, key: &str) -> Result<()> {
+    let store = &**transfer.store();
     for ancestor in key::ancestors(key) {
-        let path = &key[ancestor.len() + 1..];
-        // A manifest that is not valid protects nothing.
-        let manifest = match read_manifest(store, ancestor).await {
-            Err(error) if error.kind() == ErrorKind::Integrity && error.code() != Some(NEWER) => None,
-            outcome => outcome?,
-        };
-        if manifest.is_some_and(|manifest| manifest.files.iter().any(|file| file.path == path)) {
+        if is_member(store, ancestor, key).await? {
             return Err(damages(ancestor, key));
+        }
+    }
+    let Some(enclosing) = transfer.enclosing().await? else { return Ok(()) };
+    for name in enclosing.names() {
+        if is_member(enclosing.above(), name, &enclosing.key_of(key)).await? {
+            return Err(damages(&enclosing.above().uri(name), key));
         }
     }
     Ok(())
 }
 
+/// Whether the checkpoint `name` has the file `key`. A manifest that is not valid protects nothing.
+async fn is_member(store: &dyn StorageBackend, name: &str, key: &str) -> Result<bool> {
+    let manifest = match read_manifest(store, name).await {
+        Err(error) if error.kind() == ErrorKind::Integrity && error.code() != Some(NEWER) => None,
+        outcome => outcome?,
+    };
+    let path = key.strip_prefix(name).and_then(|path| path.strip_prefix('/')).unwrap_or_default();
+    // Where a link leads past our own directory, so does the path.
+    let is_ours = path.split('/').next() == Some(key::RESERVED_DIRECTORY);
+    Ok(manifest.is_some_and(|manifest| is_ours || manifest.files.iter().any(|file| file.path == path)))
+}
+
 /// Whatever lies inside a committed checkpoint may be a part of it.
-async fn refuse_inner(store: &dyn StorageBackend, name: &str) -> Result<()> {
+async fn refuse_inner(transfer: &Transfer, name: &str) -> Result<()> {
     for ancestor in key::ancestors(name) {
-        if is_committed(store, ancestor).await? {
+        if is_committed(&**transfer.store(), ancestor).await? {
             return Err(damages(ancestor, name));
         }
     }
-    Ok(())
+    match transfer.enclosing().await? {
+        None => Ok(()),
+        Some(enclosing) => Err(damages(&enclosing.uri(), name)),
+    }
 }
 
 fn damages(checkpoint: &str, key: &str) -> Error {

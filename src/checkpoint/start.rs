@@ -60,7 +60,7 @@ pub(super) async fn start(transfer: &Transfer, name: &str, members: &[Member], f
         ManifestSeen::Replacing { etag, .. } => (etag, None),
         ManifestSeen::Absent => (None, None),
     };
-    let existing = look_around(&**store, name, members).await?;
+    let existing = look_around(transfer, name, members).await?;
     refuse_live_ranks(&**store, name, &existing).await?;
     let earlier = seen.as_ref().and_then(|seen| seen.claim.clone());
     let names = names_of(members, &existing, old.as_deref(), earlier.as_ref());

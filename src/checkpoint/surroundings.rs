@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::backend::{ObjectMeta, StorageBackend};
+use crate::backend::ObjectMeta;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
-use crate::transfer::{object_at, refuse_clash};
+use crate::transfer::{Transfer, object_at, refuse_clash};
 
 use super::claim::Claim;
 use super::walk::Member;
@@ -16,13 +16,14 @@ use super::walk::Member;
 /// [`ErrorKind::Exists`] when the name or one of the members is a file on one side and a directory on the other, or lies
 /// in or around another checkpoint, committed or unfinished.
 pub(super) async fn look_around(
-    store: &dyn StorageBackend,
+    transfer: &Transfer,
     name: &str,
     members: &[Member],
 ) -> Result<HashMap<String, ObjectMeta>> {
+    let store = &**transfer.store();
     let below = format!("{name}/");
-    let clash = refuse_clash(store, name);
-    let (objects, object, ()) = futures::try_join!(store.list(&below), object_at(store, name), clash)?;
+    let (clash, enclosed) = (refuse_clash(store, name), transfer.refuse_enclosed(name));
+    let (objects, object, (), ()) = futures::try_join!(store.list(&below), object_at(store, name), clash, enclosed)?;
     let existing: HashMap<String, ObjectMeta> =
         objects.into_iter().filter_map(|object| Some((object.key.strip_prefix(&below)?.to_owned(), object))).collect();
     if object.is_some() {

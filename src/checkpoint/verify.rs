@@ -45,10 +45,10 @@ pub enum Extent {
     Nothing,
 }
 
-/// Reads `entries`, listed with [`Detail::Files`](super::Detail::Files), one after the other, and says in each what is damaged. Of a checkpoint the ranges that its manifest
-/// has checksums of, many at once, of which `sample` chooses; of plain files whole ones, in order. A range that arrives
-/// wrong is fetched again, and a plain file read again, before it counts as damaged. Holds no more in memory than a get
-/// does.
+/// Reads `entries`, listed with [`Detail::Files`](super::Detail::Files), one after the other, and says in each what is
+/// damaged. Of a checkpoint the ranges that its manifest has checksums of, in the files that its members name, many at
+/// once, of which `sample` chooses; of plain files whole ones, in order. A range that arrives wrong is fetched again, and a
+/// plain file read again, before it counts as damaged. Holds no more in memory than a get does.
 ///
 /// # Errors
 /// Those of the store. Damage is none.
@@ -76,9 +76,9 @@ async fn verify_checkpoint(transfer: &Transfer, entry: &mut CheckpointEntry, sam
         Ok(None) => return Ok(of_listing(entry)),
         Err(error) => return Err(error),
     };
-    let missing = entry.members.iter().filter(|member| member.missing).map(|member| member.path.as_str());
-    let missing: HashSet<&str> = missing.collect();
-    let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| !missing.contains(&*file.path)).collect();
+    let there = entry.members.iter().filter(|member| !member.missing).map(|member| member.path.as_str());
+    let there: HashSet<&str> = there.collect();
+    let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| there.contains(&*file.path)).collect();
     let mut choice = sample.of(files.iter().map(|file| plan_of(file).parts()).sum());
     let chosen: Vec<Chosen<'_>> = files.into_iter().filter_map(|file| Chosen::of(file, &mut choice)).collect();
     let bytes = chosen.iter().map(Chosen::bytes).sum();

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use storage::{Error, ErrorKind, Result};
 
 use super::context::Context;
+use super::quote::visible;
 
 /// Shows what would go and asks whoever sits at the terminal; without one, nothing is removed.
 pub(crate) async fn confirm(context: &Context, lines: &[String]) -> Result<bool> {
@@ -13,7 +14,7 @@ pub(crate) async fn confirm(context: &Context, lines: &[String]) -> Result<bool>
             .hint_is("add --yes to remove without being asked, or --dry-run to see what would go"));
     }
     for line in lines {
-        context.output.stderr(line);
+        context.output.stderr(&visible(line));
     }
     let mut stderr = std::io::stderr();
     let failed = |error| Error::local("ask on the terminal", error);

@@ -57,12 +57,13 @@ impl Location {
         }
     }
 
-    /// The same for a listing: a directory of `file://` is a store itself, unless it is one checkpoint.
+    /// The same for a listing: a directory of `file://` is a store itself, unless it is one checkpoint, whole or not.
     pub(crate) fn parse_prefix(text: &str) -> Result<Self> {
         let location = Location::parse(text)?;
         let Place::Directory(directory) = &location.place else { return Ok(location) };
         let path = directory.join(&location.key);
-        let is_checkpoint = path.join(storage::key::RESERVED_DIRECTORY).join("manifest.json").is_file();
+        let ours = path.join(storage::key::RESERVED_DIRECTORY);
+        let is_checkpoint = ["manifest.json", "put.json"].iter().any(|name| ours.join(name).is_file());
         match path.is_dir() && !is_checkpoint {
             true => Ok(Location::new(Place::Directory(path), "")),
             false => Ok(location),
@@ -158,7 +159,12 @@ mod tests {
         let store = Location::parse_prefix(&uri).unwrap();
         assert_eq!((store.place, store.key.as_str()), (Place::Directory(directory.path().to_owned()), ""));
         std::fs::create_dir(directory.path().join(".strata")).unwrap();
-        std::fs::write(directory.path().join(".strata/manifest.json"), "{}").unwrap();
-        assert!(uri.ends_with(&Location::parse_prefix(&uri).unwrap().key));
+        for name in ["manifest.json", "put.json"] {
+            let path = directory.path().join(".strata").join(name);
+            std::fs::write(&path, "{}").unwrap();
+            let location = Location::parse_prefix(&uri).unwrap();
+            assert!(!location.key.is_empty() && uri.ends_with(&location.key), "{name}");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }

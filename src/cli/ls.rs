@@ -7,7 +7,7 @@ pub(crate) mod totals;
 use std::iter::repeat;
 
 use alphanumeric_sort::compare_str;
-use storage::checkpoint::{self, Detail, Entry, Sample, Totals};
+use storage::checkpoint::{self, CheckpointEntry, Detail, Entry, Sample, Totals};
 use storage::{Error, ErrorKind, Result, StorageBackend};
 
 use super::args::LsArgs;
@@ -28,8 +28,14 @@ pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
         true => Detail::Files,
         false => Detail::FilesOf(&location.key),
     };
-    let mut entries = checkpoint::list(store, &location.key, detail).await?;
-    let exact = select(&mut entries, &location);
+    let (mut entries, exact) = match checkpoint::around(store, &location.key).await? {
+        Some(name) => (inside(store, name, &location.prefix()).await?, true),
+        None => {
+            let mut entries = checkpoint::list(store, &location.key, detail).await?;
+            let exact = select(&mut entries, &location);
+            (entries, exact)
+        }
+    };
     if entries.is_empty() {
         return Ok(nothing(context, store, &location)?);
     }
@@ -65,6 +71,22 @@ fn is_damaged(damaged: usize, all: usize) -> Error {
     };
     Error::new(ErrorKind::Integrity, message)
         .hint_is("put what is damaged again from where it is whole, or remove it; other checkpoints are not affected")
+}
+
+/// The checkpoint of this name with those of its files whose keys begin with the prefix; nothing where none do. From a
+/// listing of all of it: its files are not to be taken for plain ones, nor the others for missing.
+async fn inside(store: &dyn StorageBackend, name: &str, prefix: &str) -> Result<Vec<Entry>> {
+    let mut entries = checkpoint::list(store, &format!("{name}/"), Detail::FilesOf(name)).await?;
+    entries.retain_mut(|entry| {
+        let Entry::Checkpoint(checkpoint) = entry else { return entry.name().starts_with(prefix) };
+        let CheckpointEntry { name: of, members, .. } = &mut **checkpoint;
+        if of != name {
+            return of.starts_with(prefix);
+        }
+        members.retain(|member| format!("{name}/{}", member.path).starts_with(prefix));
+        !members.is_empty()
+    });
+    Ok(entries)
 }
 
 /// Keeps what is meant; true when that is one thing of exactly that name.

@@ -1,7 +1,10 @@
 //! The one place that prints. stdout is data; stderr is for people, or for programs under `--json`.
+//!
+//! Names come from whoever wrote to the store. A person sees their control characters escaped, so that none hides what it
+//! stands in: on stderr always, of results where stdout is a terminal. What a script reads is exact.
 
 use std::borrow::Borrow;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Mutex;
 
 use anstream::{AutoStream, ColorChoice};
@@ -11,6 +14,7 @@ use storage::Error;
 
 use super::args::Colour;
 use super::exit::Failure;
+use super::quote::visible;
 use super::schema::Object;
 
 /// Colours of what needs attention.
@@ -51,13 +55,7 @@ impl Output {
     /// Text as it is, such as help or a script. Colours go only to a terminal. A reader that went away, as `head`
     /// does, has what it wanted.
     pub(crate) fn text(&self, text: &str) -> storage::Result<()> {
-        self.above_bar(|| {
-            let mut stdout = BufWriter::new(AutoStream::new(io::stdout().lock(), self.color));
-            match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::local("write to stdout", error)),
-                _ => Ok(()),
-            }
-        })
+        self.above_bar(|| written(AutoStream::new(io::stdout().lock(), self.color), text))
     }
 
     /// Lines of data.
@@ -70,7 +68,9 @@ impl Output {
     pub(crate) fn result(&self, line: &str, object: &Object<'_>) -> storage::Result<()> {
         match self.json {
             true => self.objects([object]),
-            false => self.lines([line]),
+            false if io::stdout().is_terminal() => self.lines([visible(line)]),
+            // Not as text, from which what looks like a colour is left out.
+            false => self.above_bar(|| written(io::stdout().lock(), &format!("{line}\n"))),
         }
     }
 
@@ -87,7 +87,7 @@ impl Output {
     /// Something worth knowing about a success.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet && !self.json {
-            self.stderr(message);
+            self.stderr(&visible(message));
         }
     }
 
@@ -104,13 +104,13 @@ impl Output {
     pub(crate) fn warning(&self, message: &str) {
         match self.json {
             true => self.event(&Object::Warning { message }),
-            false => self.stderr(&format!("{UNSURE}warning:{UNSURE:#} {message}")),
+            false => self.stderr(&format!("{UNSURE}warning:{UNSURE:#} {}", visible(message))),
         }
     }
 
     /// What to do next.
     pub(crate) fn hint(&self, hint: &str) {
-        self.stderr(&format!("{HINT}hint:{HINT:#} {hint}"));
+        self.stderr(&format!("{HINT}hint:{HINT:#} {}", visible(hint)));
     }
 
     /// What may be done next, where everything works.
@@ -131,11 +131,13 @@ impl Output {
             return self.event(&Object::Error(failure));
         }
         let Failure { message, hint, .. } = failure;
-        let hint = hint.as_ref().map(|hint| format!("\n{HINT}hint:{HINT:#} {hint}")).unwrap_or_default();
-        self.stderr(&format!("{BAD}error:{BAD:#} {message}{hint}"));
+        self.stderr(&format!("{BAD}error:{BAD:#} {}", visible(message)));
+        if let Some(hint) = hint {
+            self.hint(hint);
+        }
     }
 
-    /// A line on stderr, whatever the settings. That it cannot be written is no reason to fail.
+    /// A line on stderr as it is, colours included, whatever the settings. That it cannot be written is no reason to fail.
     pub(crate) fn stderr(&self, line: &str) {
         self.above_bar(|| {
             let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
@@ -158,6 +160,14 @@ impl Output {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
+    }
+}
+
+fn written(to: impl Write, text: &str) -> storage::Result<()> {
+    let mut stdout = BufWriter::new(to);
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::local("write to stdout", error)),
+        _ => Ok(()),
     }
 }
 

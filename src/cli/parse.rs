@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use storage::{Environment, Error};
 
 use super::args::{Action, Arguments, Colour, STORE_FLAGS, command};
@@ -32,6 +32,8 @@ pub(crate) struct Typed {
     pub(crate) concurrency: bool,
     /// `--keep-last`, `--keep-every` or `--older-than`: their variables alone select nothing.
     pub(crate) selection: bool,
+    /// `--partial`.
+    pub(crate) partial: bool,
     /// `--request-payer` or `--expected-bucket-owner`, which mean nothing to a local store.
     pub(crate) account: Option<&'static str>,
     /// `--profile`.
@@ -86,7 +88,9 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
     }
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| refuse(Why::Usage(error), &environment))?;
     refuse_lists(&arguments, &matches).map_err(|error| refuse(Why::Setting(error), &environment))?;
-    Ok(Parsed { arguments, environment, typed: Typed::of(&matches) })
+    let typed = Typed::of(&matches);
+    refuse_nothing(&arguments.command, &typed).map_err(|error| refuse(Why::Usage(error), &environment))?;
+    Ok(Parsed { arguments, environment, typed })
 }
 
 /// Whether the file of variables is what the command makes.
@@ -147,6 +151,19 @@ fn refuse_lists(arguments: &Arguments, matches: &ArgMatches) -> storage::Result<
     }
 }
 
+/// `rm` of nothing. Not left to clap, for which a flag that its variable sets is no flag, as those of retention have to be.
+fn refuse_nothing(command: &Action, typed: &Typed) -> Result<(), clap::Error> {
+    match command {
+        Action::Rm(args) if args.keys.is_empty() && !args.partial && !typed.selection => {
+            let mut rm = Arguments::command();
+            let rm = rm.find_subcommand_mut("rm").map(|rm| rm.clone().bin_name("strata-ckpt rm"));
+            let mut command = rm.unwrap_or_else(Arguments::command);
+            Err(command.error(ErrorKind::MissingRequiredArgument, "name what to remove, or select it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn matters(bad: &BadVariable, matches: &ArgMatches) -> bool {
     match (&bad.subcommand, matches.subcommand()) {
         (Some(theirs), Some((ours, _))) if theirs != ours => false,
@@ -178,6 +195,7 @@ impl Typed {
             store_flags,
             part_size: typed("part_size"),
             concurrency: typed("concurrency"),
+            partial: typed("partial"),
             selection: ["keep_last", "keep_every", "older_than"].into_iter().any(typed),
             account: [("request_payer", "--request-payer"), ("expected_bucket_owner", "--expected-bucket-owner")]
                 .into_iter()

@@ -16,7 +16,12 @@ use super::schema::Object;
 
 /// Runs `rm`: each key in turn, also after one has failed.
 pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
-    match (context.typed.selection, args.partial) {
+    // A variable makes no selection of keys that are named.
+    let partial = context.typed.partial || (args.partial && args.keys.is_empty() && !context.typed.selection);
+    if partial || context.typed.selection {
+        refuse_empty(&args.keys)?;
+    }
+    match (context.typed.selection, partial) {
         (true, true) => return Err(contradiction().into()),
         (true, false) => return retention::remove(context, &args).await,
         (false, true) => return partial::remove(context, &args).await,
@@ -69,9 +74,18 @@ pub(crate) async fn run(context: &Context, args: RmArgs) -> anyhow::Result<()> {
 }
 
 fn contradiction() -> Error {
-    Error::invalid("--partial selects what was abandoned, the other selections what is complete").hint_is(
-        "run one after the other: rm --partial (or STRATA_RM_PARTIAL), and rm with --keep-last, --keep-every or --older-than",
-    )
+    Error::invalid("--partial selects what was abandoned, the other selections what is complete")
+        .hint_is("run one after the other: rm --partial, and rm with --keep-last, --keep-every or --older-than")
+}
+
+/// Only no KEY at all means everything: an empty one comes from a variable of a script that is not set.
+fn refuse_empty(keys: &[String]) -> Result<()> {
+    match keys.iter().any(|key| key.trim_matches('/').is_empty()) {
+        false => Ok(()),
+        true => Err(Error::invalid("a KEY is empty, and would select the whole store").hint_is(
+            "say what names begin with, or leave KEY out to select from all of them; in a script, is its variable set?",
+        )),
+    }
 }
 
 fn located(text: &str) -> Result<Location> {

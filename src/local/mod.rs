@@ -14,6 +14,7 @@
 //! - A partial file's name says what it is for: the token of a multipart upload, which whoever begins it again finds, or
 //!   `whole` for a single write, which the next one takes over. It is locked while somebody writes.
 
+mod above;
 mod check;
 mod leftovers;
 mod listing;
@@ -145,6 +146,13 @@ impl StorageBackend for LocalStorage {
 
     fn endpoint(&self) -> String {
         self.root.display().to_string()
+    }
+
+    async fn above(&self) -> Result<Option<(Arc<dyn StorageBackend>, String)>> {
+        let (root, runtime) = (self.root.clone(), self.runtime.clone());
+        let (above, key) = blocking(move || Ok(above::split(&root))).await?;
+        let whole: Arc<dyn StorageBackend> = Arc::new(LocalStorage { root: above.into(), runtime });
+        Ok((!key.is_empty()).then_some((whole, key)))
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {

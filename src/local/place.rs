@@ -27,6 +27,15 @@ impl Place {
     /// [`ErrorKind::Invalid`] for what is no key, and for names of partial files.
     pub(super) fn new(root: &Arc<Path>, key: &str) -> Result<Self> {
         key::check_shape(key)?;
+        if root.components().any(|part| is_ours(part.as_os_str())) {
+            return Err(Error::invalid(format!(
+                "the store's directory '{}' has a name that strata-ckpt keeps for itself ({}, *{})",
+                root.display(),
+                key::RESERVED_DIRECTORY,
+                key::PARTIAL_SUFFIX
+            ))
+            .hint_is("name a directory outside of it as the store"));
+        }
         if key.split('/').any(is_partial) {
             return Err(Error::invalid(format!(
                 "the key '{}' has a name that is kept for files being written (*{})",
@@ -217,6 +226,10 @@ impl Place {
         self.error(ErrorKind::LocalIo, action, message)
             .hint_is("put a real directory there, or use the link's target as the store")
     }
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    name == key::RESERVED_DIRECTORY || name.as_encoded_bytes().ends_with(key::PARTIAL_SUFFIX.as_bytes())
 }
 
 /// The key's directory; empty for none.

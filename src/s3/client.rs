@@ -1,6 +1,7 @@
 //! One bucket as it is reached.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusoto_core::signature::SignedRequest;
@@ -19,10 +20,15 @@ use crate::config::RuntimeConfig;
 use crate::error::{Error, Result};
 use crate::{key, retry};
 
-/// A bucket, its connections, and what was learnt about it.
+/// A bucket below a prefix.
 pub(super) struct Client {
-    pub(super) bucket: String,
     pub(super) prefix: String,
+    reached: Arc<Reached>,
+}
+
+/// A bucket, its connections, and what was learnt about it.
+pub(super) struct Reached {
+    pub(super) bucket: String,
     pub(super) runtime: RuntimeConfig,
     pub(super) site: RwLock<Arc<Site>>,
     /// Where the settings say that the bucket is.
@@ -34,6 +40,14 @@ pub(super) struct Client {
     pub(super) learnt: Learnt,
     pub(super) account: Account,
     pub(super) writes: WriteSettings,
+}
+
+impl Deref for Client {
+    type Target = Reached;
+
+    fn deref(&self) -> &Reached {
+        &self.reached
+    }
 }
 
 impl Client {
@@ -54,9 +68,8 @@ impl Client {
         let (facts, site) = remembered(&runtime, &home, &settings.bucket).await?;
         let transport =
             Transport::new(home.is_secure(), settings.ca_bundle.as_deref(), runtime.connect_timeout).await?;
-        Ok(Client {
+        let reached = Reached {
             bucket: settings.bucket,
-            prefix,
             runtime,
             learnt: Learnt::after(&facts, !Arc::ptr_eq(&site, &home)),
             site: RwLock::new(site),
@@ -66,7 +79,13 @@ impl Client {
             transport,
             account,
             writes: settings.writes,
-        })
+        };
+        Ok(Client { prefix, reached: Arc::new(reached) })
+    }
+
+    /// The same bucket without the prefix, by the same connections.
+    pub(super) fn whole(&self) -> Self {
+        Client { prefix: String::new(), reached: self.reached.clone() }
     }
 
     /// By what the facts about the bucket are found again.

@@ -144,6 +144,8 @@ fn read(root: &Element, base: &str) -> Option<Page> {
                 deviation: None,
             })
         })
+        // What the console makes for an empty directory of the prefix's own name is no object below it.
+        .filter(|object| object.as_ref().is_none_or(|object| !object.key.is_empty()))
         .collect::<Option<Vec<_>>>()?;
     let next = match root.text_of("IsTruncated").map(str::trim) {
         Some("true") => Some(root.text_of("NextContinuationToken").filter(|token| !token.is_empty())?.to_owned()),
@@ -194,6 +196,13 @@ mod tests {
             listing(&format!("<IsTruncated>false</IsTruncated>{}{}", object("runs/ ", "1"), object("runs/a+%20", "2")));
         let keys: Vec<String> = plain.unwrap().objects.into_iter().map(|object| object.key).collect();
         assert_eq!(keys, [" ", "a+%20"], "a server that does not encode is not decoded");
+    }
+
+    #[test]
+    fn the_folder_of_the_prefix_is_no_object() {
+        let inside = format!("<IsTruncated>false</IsTruncated>{}{}", object("runs/", "0"), object("runs/a", "1"));
+        let keys: Vec<String> = listing(&inside).unwrap().objects.into_iter().map(|object| object.key).collect();
+        assert_eq!(keys, ["a"]);
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl StorageBackend for S3Storage {
     }
 
     fn uri(&self, path: &str) -> String {
-        let Client { bucket, prefix, .. } = &*self.client;
+        let (bucket, prefix) = (&self.client.bucket, &self.client.prefix);
         let parts = [bucket.as_str(), prefix, path];
         format!("s3://{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
     }
@@ -176,6 +176,14 @@ impl StorageBackend for S3Storage {
 
     fn endpoint(&self) -> String {
         self.client.site().to_string()
+    }
+
+    async fn above(&self) -> Result<Option<(Arc<dyn StorageBackend>, String)>> {
+        if self.client.prefix.is_empty() {
+            return Ok(None);
+        }
+        let whole: Arc<dyn StorageBackend> = Arc::new(S3Storage { client: Arc::new(self.client.whole()) });
+        Ok(Some((whole, self.client.prefix.clone())))
     }
 
     async fn delete(&self, path: &str) -> Result<()> {

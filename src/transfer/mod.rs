@@ -2,6 +2,7 @@
 
 mod download;
 mod earlier;
+mod enclosing;
 mod existing;
 mod held;
 mod kept;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::StorageBackend;
@@ -29,6 +31,7 @@ use crate::lane;
 use crate::straggler::Race;
 
 pub(crate) use download::Expected;
+pub(crate) use enclosing::Enclosing;
 pub(crate) use existing::{is_committed, object_at, refuse_clash};
 pub(crate) use held::{Earlier, Held, HeldPart, SendOptions, SentFile, UploadLog, complete_held};
 pub(crate) use landing::can_go_on;
@@ -48,6 +51,8 @@ pub struct Transfer {
     cancel: CancellationToken,
     /// What was told of objects that are not as the store's settings say.
     told: Arc<existing::Told>,
+    /// The checkpoints that the store lies in, once somebody has asked.
+    enclosing: Arc<OnceCell<Option<Enclosing>>>,
 }
 
 impl Transfer {
@@ -56,7 +61,7 @@ impl Transfer {
         let flow = Flow::new(store.runtime());
         let mover = Arc::new(Counting { flow: flow.clone(), observer: store.runtime().observer.clone() });
         let cancel = store.runtime().cancel.clone();
-        Transfer { store, flow, race: Arc::default(), mover, cancel, told: Arc::default() }
+        Transfer { store, flow, race: Arc::default(), mover, cancel, told: Arc::default(), enclosing: Arc::default() }
     }
 
     /// The number of requests in flight.

@@ -46,7 +46,7 @@ impl Transfer {
         if overwrite == Overwrite::Refuse && object_at(store, key).await?.is_some() {
             return Err(exists(key));
         }
-        refuse_directory(store, key).await?;
+        futures::try_join!(refuse_directory(store, key), self.refuse_enclosed(key))?;
         let options = WriteOptions { precondition: precondition(overwrite), ..WriteOptions::replace() };
         let mut pieces = PartReader::new(self, reader);
         let part_size = pieces.part_size(1);

@@ -35,7 +35,8 @@ impl Transfer {
         let source = SourceFile::open(source).await?;
         let store = &**self.store();
         // Asked together: each answer takes its time.
-        let (existing, clash) = futures::join!(object_at(store, key), refuse_directory(store, key));
+        let (existing, clash, enclosed) =
+            futures::join!(object_at(store, key), refuse_directory(store, key), self.refuse_enclosed(key));
         let existing = existing?;
         let options = SendOptions { precondition: precondition(overwrite), ..SendOptions::default() };
         if let Some(there) = existing.as_ref().filter(|_| overwrite == Overwrite::Refuse)
@@ -51,6 +52,7 @@ impl Transfer {
             return Err(exists(key));
         }
         clash?;
+        enclosed?;
         Ok(self.send(&source, key, &options).await?.put)
     }
 

@@ -178,3 +178,21 @@ fn ranks_of_the_future_are_at_work() {
     bed.ok(["put", "r1", "job/epoch_1", "--rank", "1", "--world-size", "2"]);
     bed.ok(["get", "job/epoch_1", "back"]);
 }
+
+/// By its full path too: its directory is no store of its own.
+#[test]
+fn an_unfinished_checkpoint_is_found_by_its_path() {
+    let bed = local();
+    bed.write("in/w.bin", b"weights");
+    bed.ok(["put", "in", "runs/p"]);
+    let claim = String::from_utf8(bed.read("checkpoints/runs/p/.strata/put.json")).unwrap();
+    bed.write("checkpoints/runs/p/.strata/put.json", claim.replace("\"committed\"", "\"putting\"").as_bytes());
+    std::fs::remove_file(bed.path("checkpoints/runs/p/.strata/manifest.json")).unwrap();
+    let uri = bed.uri("runs/p");
+    let by = |arguments: &[&str]| bed.ok([&["--json", "ls", &uri], arguments].concat()).json_lines();
+    assert_eq!((&by(&[])[0]["name"], &by(&[])[0]["state"]), (&"p".into(), &"partial".into()));
+    assert_eq!(by(&["--partial"])[0]["name"], "p");
+    assert_eq!(bed.ok(["ls", "--partial", &bed.uri("runs")]).stdout, bed.ok(["ls", "--partial", &uri]).stdout);
+    bed.ok(["rm", "--partial", "--yes", &uri]);
+    assert_eq!(bed.stored_keys(), Vec::<String>::new());
+}

@@ -139,3 +139,27 @@ fn damage_says_why() {
         "red where colour is wanted"
     );
 }
+
+/// They are no plain files, and are not counted as such.
+#[test]
+fn a_prefix_that_ends_inside_a_checkpoint_shows_files_of_it() {
+    let bed = filled();
+    bed.write("checkpoints/epoch_9/stray", b"of somebody");
+    for prefix in ["epoch_10/m", "epoch_10/model.bin"] {
+        assert_eq!(names(&bed, &[prefix]), ["epoch_10", "epoch_10/model.bin"]);
+    }
+    assert_eq!(names(&bed, &["epoch_10/opt/"]), ["epoch_10", "epoch_10/opt/state.pt"]);
+    assert_eq!(names(&bed, &["runs/a/step_1/model"]), ["runs/a/step_1", "runs/a/step_1/model.bin"]);
+    assert_eq!(names(&bed, &["runs/a/s"]), ["runs/a/step_1"]);
+    assert_eq!(bed.run(["ls", "epoch_10/none"]).code, Some(4));
+    let said = bed.ok(["ls", "epoch_10/m"]);
+    let stdout = String::from_utf8(said.stdout.clone()).unwrap();
+    let states: Vec<&str> = stdout.lines().skip(1).filter_map(|row| row.split_whitespace().last()).collect();
+    assert_eq!((states, said.stderr.as_str()), (vec!["complete", "file"], ""));
+
+    // Only what is shown is read.
+    bed.write("checkpoints/epoch_10/opt/state.pt", b"spoil");
+    bed.ok(["ls", "--verify", "epoch_10/m"]);
+    assert_eq!(bed.run(["ls", "--verify", "epoch_10/opt"]).code, Some(6));
+    assert_eq!(bed.run(["ls", "--verify", "epoch_10"]).code, Some(6));
+}

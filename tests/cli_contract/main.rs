@@ -6,6 +6,7 @@
 mod support;
 
 mod destinations;
+mod enclosed;
 mod endings;
 mod listing;
 mod names;

@@ -39,3 +39,38 @@ fn a_variable_alone_selects_nothing() {
     assert_eq!(run(&["put", "source/epoch_3", "epoch_4"]).code, Some(0));
     assert_eq!(complete(&bed), ["epoch_4", "run/epoch_2"], "of put it does what the flag does");
 }
+
+/// `rm --keep-last 3 "$RUN"` without a RUN.
+#[test]
+fn an_empty_key_selects_nothing() {
+    let bed = local();
+    put(&bed, &["a/epoch_1", "a/epoch_2", "b/epoch_1", "b/epoch_2"]);
+    for key in ["", "/"] {
+        for selection in [&["--keep-last", "1"][..], &["--keep-every", "9"], &["--older-than", "1s"], &["--partial"]] {
+            let said = fails(&bed, &[&["rm", "--yes"], selection, &["a/", key]].concat(), 2);
+            assert!(said.stderr.contains("would select the whole store"), "{}", said.stderr);
+        }
+    }
+    assert_eq!(complete(&bed).len(), 4);
+    bed.ok(["rm", "--yes", "--keep-last", "1"]);
+    assert_eq!(complete(&bed), ["a/epoch_2", "b/epoch_2"], "no key at all is everything");
+}
+
+#[test]
+fn the_variable_of_partial_leaves_keys_and_selections_as_they_are() {
+    let bed = local();
+    put(&bed, &["epoch_1", "epoch_2", "epoch_3"]);
+    let claim = String::from_utf8(bed.read("checkpoints/epoch_1/.strata/put.json")).unwrap();
+    bed.write("checkpoints/cut/.strata/put.json", claim.replace("\"committed\"", "\"putting\"").as_bytes());
+    let run = |arguments: &[&str]| {
+        let mut command = bed.command(arguments);
+        command.envs([("STRATA_RM_PARTIAL", "1"), ("STRATA_YES", "1")]);
+        crate::support::bed::said(command.output().unwrap())
+    };
+    assert_eq!(run(&["rm", "epoch_1"]).stdout_line(), bed.uri("epoch_1"));
+    assert_eq!(run(&["rm", "epoch_"]).code, Some(4), "it is no prefix");
+    assert_eq!(run(&["rm", "--keep-last", "1"]).stdout_line(), bed.uri("epoch_2"));
+    assert_eq!(bed.ok(["ls", "--partial", "--json"]).json_lines().len(), 1);
+    assert!(run(&["rm"]).stdout_line().starts_with(&bed.uri("cut")), "there is nothing else that it could mean");
+    assert_eq!(complete(&bed), ["epoch_3"]);
+}

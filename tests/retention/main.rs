@@ -9,6 +9,7 @@ mod after_put;
 mod asking;
 mod races;
 mod rules;
+mod terminal;
 mod troubles;
 
 use support::bed::{Bed, Said, local, minio};

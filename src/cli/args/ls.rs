@@ -15,7 +15,7 @@ Examples:
   strata-ckpt ls runs/a/ --sample 5%            the same, of a twentieth of each
   strata-ckpt ls s3://bucket/runs/ --json")]
 pub(crate) struct LsArgs {
-    /// What names begin with; the full name of a checkpoint shows its files
+    /// What names begin with; the full name of a checkpoint shows its files, one that goes on inside it some of them
     #[arg(value_name = "PREFIX")]
     pub(crate) names: Option<String>,
 

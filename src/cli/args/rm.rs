@@ -25,10 +25,11 @@ What a selection keeps: --keep-last, --keep-every and --older-than are joined, s
 complete checkpoints count and go, never partial or damaged ones. Siblings under one parent are one run, in order of the \
 numbers in their last component, then of time. The newest of a run by number and the newest by time are never removed, nor \
 is one that a put is writing. Names without a number, such as best or final, go by --older-than alone. A variable of these \
-three adds its rule to a selection that is typed; by itself it selects nothing.")]
+three adds its rule to a selection that is typed; by itself it selects nothing. That of --partial counts where there is \
+neither a KEY nor another selection. Only without any KEY is everything selected from; an empty one is refused.")]
 pub(crate) struct RmArgs {
     /// Names in the store, or s3://bucket/key, or file:///path; with a selection, what names begin with
-    #[arg(value_name = "KEY", required_unless_present_any = ["partial", "keep_last", "keep_every", "older_than"])]
+    #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<String>,
 
     /// Remove what was abandoned, of all names or of those that begin with KEY: uploads, files of interrupted puts, partial

@@ -41,7 +41,11 @@ impl<'a> Line<'a> {
         let was = before.map(|before| format!("; before: {before}")).unwrap_or_default();
         let line = format!("{step:first$}  {colour}{state}{colour:#}{pad}  {}{}", visible(detail), visible(&was));
         let (step, state) = (&step.replace(' ', "_"), &state.replace(' ', "_"));
-        context.output.result(&line, &Object::SetupStep { step, state, detail, before, right, hint })?;
+        match context.output.is_json() {
+            true => context.output.objects([Object::SetupStep { step, state, detail, before, right, hint }])?,
+            // Coloured, and not to be escaped once more.
+            false => context.output.lines([line])?,
+        }
         match hint {
             Some(hint) if colour == BAD && !context.output.is_json() => context.output.hint(&visible(hint)),
             Some(hint) if !context.output.is_json() => context.output.quiet_hint(&visible(hint)),
