@@ -135,6 +135,20 @@ fn an_earlier_rule_takes_the_place_of_one_that_was_widened() {
 }
 
 #[test]
+fn a_rule_of_our_name_that_was_changed_by_hand_is_not_replaced_without_a_word() {
+    let (server, bed) = scene([]);
+    let disabled = lifecycle(&OURS.replace("Enabled", "Disabled"));
+    for (flags, done) in [(&["--dry-run"][..], "would_do"), (&[], "done")] {
+        server.set_lifecycle(&disabled);
+        let said = setup(&bed, &[flags, &["--json"]].concat());
+        assert_eq!((said.code, state(&said, "abort_uploads").as_str()), (Some(0), done), "{said:?}");
+        let lines = said.json_lines();
+        let line = lines.iter().find(|line| line["step"] == "abort_uploads").unwrap();
+        assert_eq!(line["before"], "a rule of this name that did something else");
+    }
+}
+
+#[test]
 fn what_others_write_between_two_attempts_is_kept() {
     const ADDED: &str = "<LifecycleConfiguration><Rule><ID>new</ID><Filter/><Status>Disabled</Status></Rule>\
         </LifecycleConfiguration>";

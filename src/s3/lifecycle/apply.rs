@@ -25,6 +25,8 @@ pub(crate) struct Applied {
     pub(crate) changed: bool,
     /// What our rule did before; `None` where there was none, or one that does something else.
     pub(crate) before: Option<Lifecycle>,
+    /// There was a rule of our name that did something else than ours do.
+    pub(crate) was_strange: bool,
     /// Rules that are not ours.
     pub(crate) others: usize,
     /// Somebody else changed theirs at the same time.
@@ -49,26 +51,27 @@ pub(crate) async fn apply(
     dry_run: bool,
 ) -> Result<Applied, (Stage, Error)> {
     let id = super::rule_id(prefix);
-    let (mut changed, mut meanwhile, mut refusal, mut before) = (false, false, None, None);
+    let (mut changed, mut meanwhile, mut refusal, mut before, mut was_strange) = (false, false, None, None, false);
     // What to ask for: less than what is wished where the server has refused that.
     let mut goal = wish.clone();
     let mut held = match store::read(client).await {
         Ok(held) => held,
         Err(error) if is_unknown(client, &error) => {
             let (held, refusal) = (Lifecycle::default(), Some(error));
-            return Ok(Applied { held, changed, before, others: 0, meanwhile, refusal });
+            return Ok(Applied { held, changed, before, was_strange, others: 0, meanwhile, refusal });
         }
         Err(error) => return Err((Stage::Read, error)),
     };
     for round in 0..ROUNDS {
         let ours = ours_of(&held, &id, prefix);
         if round == 0 {
+            was_strange = ours == Some(None);
             before = ours.clone().flatten();
         }
         let others = held.document.others(&id);
         let done = |held| {
             let (before, others) = (before.clone(), others.len());
-            Applied { held, changed, before, others, meanwhile, refusal: None }
+            Applied { held, changed, before, was_strange, others, meanwhile, refusal: None }
         };
         match &ours {
             Some(Some(ours)) if is_enough(client, ours, &goal) => return Ok(Applied { refusal, ..done(ours.clone()) }),
@@ -89,7 +92,15 @@ pub(crate) async fn apply(
         let others = now;
         let Some(written) = written else {
             let others = others.len();
-            return Ok(Applied { held: Lifecycle::default(), changed, before, others, meanwhile, refusal });
+            return Ok(Applied {
+                held: Lifecycle::default(),
+                changed,
+                before,
+                was_strange,
+                others,
+                meanwhile,
+                refusal,
+            });
         };
         goal = written;
         changed = true;
@@ -98,7 +109,7 @@ pub(crate) async fn apply(
         if held.document.others(&id) == others {
             let others = others.len();
             return match kept(ours_of(&held, &id, prefix), &goal, client.site().is_amazon()) {
-                Some(held) => Ok(Applied { held, changed, before, others, meanwhile, refusal }),
+                Some(held) => Ok(Applied { held, changed, before, was_strange, others, meanwhile, refusal }),
                 None => Err((Stage::Write, taken_back(client, &held, &id, &earlier).await)),
             };
         }
