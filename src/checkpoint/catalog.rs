@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::key;
 
+use super::checks;
 use super::claim::{Claim, ClaimState};
 use super::find::ManifestSeen;
 use super::fold::{Fold, Folded, Group, Mark, PlainFile};
@@ -125,8 +126,9 @@ impl Detail<'_> {
 const COMPARED_AT_ONCE: usize = 100_000;
 
 /// Everything whose key begins with `prefix`, in ascending order of names. One request a thousand objects, and one for
-/// each checkpoint's manifest. Of what lies in checkpoints no more is held than `detail` asks for and what is compared at
-/// the moment: up to about 100,000 objects, or a larger checkpoint's.
+/// each checkpoint's manifest. What a check of the store tried with is left out: [`leftovers`](super::leftovers()) has it.
+/// Of what lies in checkpoints no more is held than `detail` asks for and what is compared at the moment: up to about
+/// 100,000 objects, or a larger checkpoint's.
 ///
 /// # Errors
 /// Those of the store. A manifest that is not valid is no error but a damaged checkpoint.
@@ -152,6 +154,8 @@ fn entries<'a>(
     let described = with_room.map_ok(move |(folded, taken)| async move {
         let _taken = taken;
         match folded {
+            // Nobody's data; `leftovers` tells of it.
+            Folded::Plain(file) if checks::name_of(&file.key).is_some() => Ok(Vec::new()),
             Folded::Plain(file) => Ok(vec![Entry::File(file)]),
             Folded::Group(group) => describe(store, group, detail).await,
         }

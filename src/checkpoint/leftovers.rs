@@ -1,8 +1,8 @@
 //! What was abandoned: puts and removals that a claim says are not done, uploads and downloads that a journal of this
-//! machine names, and partial files of a local store. Nothing else is a leftover: a plain file without a manifest is
-//! somebody's data.
+//! machine names, partial files of a local store, and what a check that was killed tried with. Nothing else is a leftover: a
+//! plain file without a manifest is somebody's data.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
@@ -14,6 +14,7 @@ use crate::key::RESERVED_DIRECTORY;
 use crate::transfer::{Interrupted, Left, Transfer, interrupted};
 
 use super::catalog::unfinished_in_words;
+use super::checks::{self, Traces};
 use super::claim::{Claim, ClaimState, KeptUpload, SeenClaim};
 use super::find::ManifestSeen;
 use super::group;
@@ -55,6 +56,8 @@ pub enum LeftoverKind {
     Download,
     /// A partial file in a local store.
     PartialFile,
+    /// What a check of the store tried with.
+    Check,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ enum What {
     },
     Journal(Box<Interrupted>),
     File(PartialFile),
+    Check,
 }
 
 /// The leftovers of names that begin with `prefix`, in their order.
@@ -75,9 +79,10 @@ enum What {
 pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover>> {
     let store = &**transfer.store();
     let suffix = Claim::key("");
-    let mut names = Vec::new();
+    let (mut names, mut checks) = (Vec::new(), BTreeMap::new());
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.try_next().await? {
+        checks::collect(&mut checks, &page, store.now());
         names.extend(page.iter().filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned));
     }
     let work = names.into_iter().map(|name| of_claim(transfer, name).boxed());
@@ -101,6 +106,11 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
     };
     let files = store.partial_files(prefix).await?.into_iter();
     found.extend(files.filter(|file| !uploads.contains(&file.upload.0) && is_old(file)).map(of_file));
+    for (name, traces) in checks {
+        if !checks::is_in_a_checkpoint(store, &name).await? {
+            found.push(of_check(name, traces));
+        }
+    }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
@@ -183,6 +193,14 @@ fn of_file(file: PartialFile) -> Leftover {
     Leftover { name, kind, why, live: false, files: 0, bytes, uploads: 0, what: What::File(file) }
 }
 
+fn of_check(name: String, Traces { files, bytes, live }: Traces) -> Leftover {
+    let why = match live {
+        true => "a check of the store may be going on",
+        false => "a check of the store was cut short",
+    };
+    Leftover { name, kind: LeftoverKind::Check, why: why.to_owned(), live, files, bytes, uploads: 0, what: What::Check }
+}
+
 /// Removes a leftover as it was listed. One that is [`live`](Leftover::live) is left alone.
 ///
 /// # Errors
@@ -199,6 +217,7 @@ pub async fn remove_leftover(transfer: &Transfer, leftover: &Leftover) -> Result
             // Somebody writes to it, or it is gone.
             false => Ok(()),
         },
+        What::Check => checks::remove(store, &leftover.name).await,
         What::Claim { committed: false, etag } => remove_abandoned(transfer, &leftover.name, etag).await.map(|_| ()),
         What::Claim { committed: true, etag } => {
             let Some(seen) = Claim::see(store, &Claim::key(&leftover.name)).await? else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 mod again;
 mod catalog;
+mod checks;
 mod claim;
 mod commit;
 mod fence;

@@ -119,6 +119,7 @@ fn in_words(kind: LeftoverKind) -> &'static str {
         LeftoverKind::Upload => "upload",
         LeftoverKind::Download => "download",
         LeftoverKind::PartialFile => "partial file",
+        LeftoverKind::Check => "check",
     }
 }
 
@@ -129,6 +130,7 @@ fn object<'a>(transfer: &Transfer, left: &'a Leftover) -> Object<'a> {
         LeftoverKind::Upload => "upload",
         LeftoverKind::Download => "download",
         LeftoverKind::PartialFile => "partial_file",
+        LeftoverKind::Check => "check",
     };
     let uri = transfer.store().uri(name);
     Object::Leftover { name, uri, kind, why, live: *live, files: *files, bytes: *bytes, uploads: *uploads }

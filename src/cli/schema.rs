@@ -99,7 +99,7 @@ pub(crate) enum Object<'a> {
     Leftover {
         name: &'a str,
         uri: String,
-        /// `checkpoint`, `upload`, `download` or `partial_file`.
+        /// `checkpoint`, `upload`, `download`, `partial_file` or `check`.
         kind: &'a str,
         why: &'a str,
         /// Somebody is at it.

@@ -16,6 +16,7 @@ use rusoto_s3::{DeleteObjectRequest, S3};
 use super::answer::{Answer, header};
 use super::client::Client;
 use super::dispatch::Control;
+use super::noted::{Kind, Version};
 use super::payload::Payload;
 use super::request::Outgoing;
 use super::xml::Element;
@@ -96,9 +97,16 @@ async fn delete_chunk(client: &Arc<Client>, paths: &[&String]) -> Result<()> {
     client
         .call(ACTION, &subject, || async move {
             let keys: Vec<String> = lock(left).keys().cloned().collect();
-            let outgoing = request(client, &keys)?;
+            // Only a long answer names the marks that it leaves.
+            let is_quiet = !client.learnt.versions.any_seen();
+            let outgoing = request(client, &keys, is_quiet)?;
             let answer = client.exchange(&outgoing).await?;
             let root = client.root(&answer, "DeleteResult")?;
+            for element in root.children.iter().filter(|child| child.name == "Deleted") {
+                if let (Some(key), Some(id)) = (element.text_of("Key"), element.text_of("DeleteMarkerVersionId")) {
+                    client.learnt.versions.add(key.to_owned(), id.trim(), Kind::DeleteMarker);
+                }
+            }
             let mut refused = HashMap::new();
             for element in root.children.iter().filter(|child| child.name == "Error") {
                 let refusal = Refusal::of(element);
@@ -121,6 +129,19 @@ async fn delete_chunk(client: &Arc<Client>, paths: &[&String]) -> Result<()> {
             }
         })
         .await
+}
+
+/// Removes one version for good, a delete marker included; it takes `s3:DeleteObjectVersion`. One
+/// that is not there is no error.
+pub(super) async fn delete_version(client: &Arc<Client>, version: &Version) -> Result<()> {
+    let mut request = client.object_request("DELETE", &version.key);
+    request.add_param("versionId", version.id.as_str());
+    let outgoing = &Outgoing::new(request, &client.bucket, None)?;
+    let removing = client.call(ACTION, &version.key, || async move { Ok(client.exchange(outgoing).await.map(drop)?) });
+    match removing.await {
+        Err(error) if matches!(error.code(), Some("NoSuchVersion" | "NoSuchKey")) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Why one key was not removed.
@@ -157,12 +178,12 @@ impl Refusal {
     }
 }
 
-fn request(client: &Client, keys: &[String]) -> Result<Outgoing> {
+fn request(client: &Client, keys: &[String], is_quiet: bool) -> Result<Outgoing> {
     let path = format!("/{}", client.bucket);
     let mut request = SignedRequest::new("POST", "s3", &client.site().rusoto_region(), &path);
     request.add_param("delete", "");
     request.add_header("content-type", "application/xml");
-    let mut xml = String::from(r#"<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>"#);
+    let mut xml = format!(r#"<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>{is_quiet}</Quiet>"#);
     for key in keys {
         // Writing to a String cannot fail.
         let _ = write!(xml, "<Object><Key>{}</Key></Object>", escape(key.as_str()));

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{Details, Failure};
 use super::memory::Facts;
+use super::noted::Noted;
 use super::request::Outgoing;
 use super::sums::Sums;
 use crate::event::Event;
@@ -53,6 +54,7 @@ pub(super) struct Learnt {
     keeps_versions: AtomicBool,
     is_minio: AtomicBool,
     pub(super) sums: Sums,
+    pub(super) versions: Noted,
 }
 
 impl Client {

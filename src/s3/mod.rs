@@ -45,6 +45,7 @@ mod lifecycle;
 mod list;
 mod memory;
 mod network;
+mod noted;
 mod parts;
 mod payload;
 mod policy;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 
 use super::endpoint::Site;
@@ -75,20 +75,31 @@ impl Outgoing {
         Ok(Outgoing { method, path, query: query.join("&"), headers, body, failed_contacts: Arc::default() })
     }
 
-    /// The right that it takes, and on what, where it is one of the five.
+    /// The object's key as the server knows it.
+    pub(super) fn key(&self) -> Option<String> {
+        let path = self.path.strip_prefix('/').filter(|path| !path.is_empty())?;
+        Some(percent_decode_str(path).decode_utf8().ok()?.into_owned())
+    }
+
+    /// Whether its query names this.
+    pub(super) fn asks(&self, name: &str) -> bool {
+        self.query.split('&').any(|pair| pair.split('=').next() == Some(name))
+    }
+
+    /// The right that it takes, and on what, where it is one of the five or one that a check makes use of.
     pub(super) fn right(&self) -> Option<&'static str> {
-        let asks = |name: &str| self.query.split('&').any(|pair| pair.split('=').next() == Some(name));
         let on_object = !self.path.is_empty();
         match self.method {
             // What a HEAD or a GET says of an object that is not there depends on the other right.
             Method::GET | Method::HEAD if on_object => {
                 Some("s3:GetObject on its objects, and s3:ListBucket on the bucket")
             }
-            Method::GET if asks("list-type") => Some("s3:ListBucket on the bucket"),
+            Method::GET if self.asks("list-type") => Some("s3:ListBucket on the bucket"),
             Method::PUT | Method::POST if on_object => Some("s3:PutObject on its objects"),
-            Method::DELETE if asks("uploadId") => Some("s3:AbortMultipartUpload on its objects"),
+            Method::DELETE if self.asks("versionId") => Some("s3:DeleteObjectVersion on its objects"),
+            Method::DELETE if self.asks("uploadId") => Some("s3:AbortMultipartUpload on its objects"),
             Method::DELETE if on_object => Some("s3:DeleteObject on its objects"),
-            Method::POST if asks("delete") => Some("s3:DeleteObject on its objects"),
+            Method::POST if self.asks("delete") => Some("s3:DeleteObject on its objects"),
             _ => None,
         }
     }

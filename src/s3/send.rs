@@ -78,6 +78,7 @@ impl Client {
         let Made { site, credentials, signed_at, from_memory } = &made;
         if parts.status.is_success() {
             self.learnt.is_found();
+            self.learnt.versions.answer(outgoing, &parts.headers);
             return Ok((parts, body));
         }
         let (status, headers) = (parts.status, parts.headers.clone());

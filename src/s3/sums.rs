@@ -33,6 +33,9 @@ const ANNOUNCEMENT: [(&str, &str); 2] =
 pub(super) const SPARE: &[u8] = b"0";
 pub(super) const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
+/// So often a wrong checksum is sent before it is open what the server makes of it.
+const TRIES: usize = 3;
+
 /// What is known of a server's CRC-64/NVME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -59,8 +62,8 @@ pub(super) struct Sums {
     told: AtomicBool,
     /// `x-amz-checksum-mode` was refused.
     no_mode: AtomicBool,
-    /// Whether a wrong Content-MD5 is refused.
-    heeds_md5: OnceCell<bool>,
+    /// Whether a wrong Content-MD5 is refused; `None` inside where no answer said so.
+    heeds_md5: OnceCell<Option<bool>>,
 }
 
 impl Sums {
@@ -75,7 +78,7 @@ impl Sums {
             _ => {}
         }
         match heeds_md5 {
-            true => Sums { heeds_md5: OnceCell::new_with(Some(true)), ..sums },
+            true => Sums { heeds_md5: OnceCell::new_with(Some(Some(true))), ..sums },
             false => sums,
         }
     }
@@ -88,7 +91,7 @@ impl Sums {
             Known::Refused => Some(Crc64Known::Refused),
             Known::Nothing | Known::Promised | Known::NotPromised | Known::Expected => None,
         };
-        (crc64, self.heeds_md5.get().copied())
+        (crc64, self.heeds_md5.get().copied().flatten())
     }
 
     fn known(&self) -> Known {
@@ -124,7 +127,7 @@ impl Sums {
 
     /// A server that checks nothing, as far as it was tried.
     fn checks_nothing(&self) -> bool {
-        self.heeds_md5.get() == Some(&false) && matches!(self.known(), Known::Ignored | Known::Refused)
+        self.heeds_md5.get() == Some(&Some(false)) && matches!(self.known(), Known::Ignored | Known::Refused)
     }
 
     /// Whether a refusal may be that of checksums, for all that is known.
@@ -138,6 +141,16 @@ fn refuses(error: &Error) -> bool {
     let codes =
         ["NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedHeader", "MalformedXML", "BadRequest"];
     error.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// What the answer to a wrong checksum says of the server: it looks at checksums, it does not, or nothing at all: a server
+/// that is busy, or denies the request, has not looked.
+pub(super) fn heeds_checksum<T>(outcome: Result<T, &Error>) -> Option<bool> {
+    let Err(error) = outcome else { return Some(false) };
+    let code = error.code()?;
+    let is_about_it = matches!(code, "BadDigest" | "InvalidRequest")
+        || ["Digest", "Checksum", "MD5", "SHA256Mismatch"].iter().any(|part| code.contains(part));
+    is_about_it.then_some(true)
 }
 
 /// A request with a body, and the checks that go with it.
@@ -231,19 +244,28 @@ impl Client {
         Ok(answer)
     }
 
-    /// Whether the server refuses parts with a wrong Content-MD5, tried on a spare one.
+    /// Whether the server refuses parts with a wrong Content-MD5, tried on a spare one; also where that is not known, since
+    /// a check too many does no harm.
     pub(super) async fn heeds_md5(&self, spare: &Outgoing) -> bool {
         let attempt = || async {
             let mut wrong = spare.clone();
-            // Any refusal may be that of the MD5.
-            let takes_it = wrong.set("content-md5", WRONG_MD5).is_ok() && self.exchange(&wrong).await.is_ok();
-            if takes_it && self.learnt.sums.told.load(Ordering::Relaxed) {
+            let mut heeds = None;
+            if wrong.set("content-md5", WRONG_MD5).is_ok() {
+                for _ in 0..TRIES {
+                    let outcome = self.exchange(&wrong).await;
+                    heeds = heeds_checksum(outcome.as_ref().map_err(|failure| &failure.error));
+                    if heeds.is_some() || outcome.is_err_and(|failure| !failure.error.is_retryable()) {
+                        break;
+                    }
+                }
+            }
+            if heeds == Some(false) && self.learnt.sums.told.load(Ordering::Relaxed) {
                 let message = format!("the server at {} accepts a wrong Content-MD5: it checks no parts", self.site());
                 self.runtime.observer.event(&Event::Warning { message: &message });
             }
-            !takes_it
+            heeds
         };
-        *self.learnt.sums.heeds_md5.get_or_init(attempt).await
+        self.learnt.sums.heeds_md5.get_or_init(attempt).await.unwrap_or(true)
     }
 
     /// The headers that begin an upload.
@@ -315,5 +337,32 @@ where
             }
         }
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_about_the_checksum_says_that_it_is_looked_at() {
+        assert_eq!(heeds_checksum(Ok(())), Some(false));
+        for (code, expected) in [
+            ("BadDigest", Some(true)),
+            ("InvalidDigest", Some(true)),
+            ("InvalidRequest", Some(true)),
+            ("XAmzContentChecksumMismatch", Some(true)),
+            ("XAmzContentSHA256Mismatch", Some(true)),
+            ("SlowDown", None),
+            ("InternalError", None),
+            ("ServiceUnavailable", None),
+            ("AccessDenied", None),
+            ("NoSuchUpload", None),
+            ("RequestTimeout", None),
+        ] {
+            let error = Error::new(ErrorKind::Other, "refused").code_is(code);
+            assert_eq!(heeds_checksum(Err::<(), _>(&error)), expected, "{code}");
+        }
+        assert_eq!(heeds_checksum(Err::<(), _>(&Error::new(ErrorKind::Unavailable, "reset"))), None);
     }
 }

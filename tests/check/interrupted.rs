@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -63,4 +64,62 @@ fn by_the_deadline() {
     assert_eq!(said.code, Some(5), "{}", said.stderr);
     assert!(said.stderr.contains("not done within the deadline"), "{}", said.stderr);
     assert_eq!((server.keys(), server.uploads()), (vec![], vec![]));
+}
+
+/// Nobody can clean up after that; what is left is nobody's data.
+#[test]
+fn by_a_kill() {
+    let server = Faulty::start([Rule::always(Operation::Part, Action::Ignore)]);
+    let bed = bed::faulty(&server);
+    let mut child = bed.command(["setup", "--check"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while server.requests(Operation::Part).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    server.heal();
+    let left = server.keys();
+    assert!(!left.is_empty(), "there is something to be found");
+
+    // A name that only looks like it, and a checkpoint that somebody made of such a thing.
+    server.put_object(".strata-check-list/mine", b"mine");
+    bed.write("run/.strata-check-0123456789ab/object", b"mine as well");
+    bed.ok(["put", "run"]);
+    let said = bed.ok(["ls", "--json"]);
+    let listed = said.json_lines();
+    let keys: Vec<&str> = listed.iter().filter_map(|line| line["key"].as_str()).collect();
+    assert_eq!(keys, [".strata-check-list/mine"], "{listed:?}");
+    let totals: serde_json::Value = serde_json::from_str(said.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&totals["type"], &totals["plain"]["entries"]), (&"totals".into(), &1.into()), "{said:?}");
+    assert!(listed.iter().any(|line| line["name"] == "run" && line["state"] == "complete"), "{listed:?}");
+
+    // The server's objects are of January.
+    let partial = bed.ok(["ls", "--partial", "--json"]).json_lines();
+    assert_eq!(partial.len(), 1, "{partial:?}");
+    let name = left[0].split('/').next().unwrap();
+    let told = (&partial[0]["kind"], &partial[0]["name"], &partial[0]["live"], &partial[0]["files"]);
+    assert_eq!(told, (&"check".into(), &name.into(), &false.into(), &left.len().into()));
+    bed.ok(["rm", "--partial", "--yes"]);
+    let mut kept = server.keys();
+    kept.retain(|key| !key.starts_with("run/.strata/"));
+    assert_eq!(kept, [".strata-check-list/mine", "run/.strata-check-0123456789ab/object"]);
+    bed.ok(["ls", "--verify"]);
+}
+
+#[test]
+fn what_may_be_going_on_is_shown_and_left_alone() {
+    let bed = bed::local();
+    let place = "checkpoints/.strata-check-aB3456";
+    bed.write(&format!("{place}/store/a/object"), b"content");
+    let partial = bed.ok(["ls", "--partial", "--json"]).json_lines();
+    assert_eq!((partial.len(), &partial[0]["live"]), (1, &true.into()), "{partial:?}");
+    let said = bed.ok(["rm", "--partial", "--yes"]);
+    assert!(said.stderr.contains("is left alone: a check of the store may be going on"), "{said:?}");
+    assert!(bed.path(place).exists());
+
+    let object = std::fs::File::open(bed.path(&format!("{place}/store/a/object"))).unwrap();
+    object.set_modified(SystemTime::now() - Duration::from_secs(3601)).unwrap();
+    bed.ok(["rm", "--partial", "--yes"]);
+    assert!(!bed.path(place).exists(), "with its directories");
 }

@@ -121,3 +121,37 @@ fn a_bucket_that_keeps_versions_says_what_that_costs() {
     assert!(checked.hint("versions").contains("noncurrent"));
     assert_eq!(bed.stored_keys(), Vec::<String>::new());
 }
+
+/// All that is kept under the prefix of checks: versions and delete markers with their sizes.
+fn versions(bed: &Bed) -> (usize, usize, u64) {
+    let answer = bed.bucket().as_root("GET", &format!("?versions=&prefix={}", ".strata-check-"), b"");
+    let sizes: u64 = answer.texts("Size").iter().map(|size| size.parse::<u64>().unwrap()).sum();
+    let count = |what: &str| String::from_utf8_lossy(&answer.body).matches(what).count();
+    (count("<Version>"), count("<DeleteMarker>"), sizes)
+}
+
+#[test]
+fn old_versions_are_removed_where_that_is_allowed() {
+    let bed = bed::on(shared().versioned_bucket());
+    let six = ["PutObject", "GetObject", "ListBucket", "DeleteObject", "AbortMultipartUpload", "DeleteObjectVersion"];
+    let six = six.map(|name| format!("s3:{name}"));
+    let six: Vec<&str> = six.iter().map(String::as_str).collect();
+    let checked = checked_as(&bed, &bed.bucket().keys_with(&six));
+    assert_eq!((checked.said.code, checked.outcome("clean-up")), (Some(0), "good"), "{:?}", checked.checks);
+    assert!(checked.detail("multipart").contains("two parts"), "{}", checked.detail("multipart"));
+    assert_eq!(versions(&bed), (0, 0, 0));
+}
+
+#[test]
+fn old_versions_that_stay_are_few_and_counted() {
+    let bed = bed::on(shared().versioned_bucket());
+    let checked = checked(&bed, &[]);
+    assert_eq!((checked.said.code, checked.outcome("clean-up")), (Some(0), "note"), "{:?}", checked.checks);
+    let (objects, markers, bytes) = versions(&bed);
+    assert!(bytes < 20_000 && objects > 0 && markers > 0, "{objects} {markers} {bytes}");
+    let told = format!("{objects} old versions ({bytes} bytes) and {markers} delete markers stay under s3://");
+    assert!(checked.detail("clean-up").starts_with(&told), "{} is not {told}", checked.detail("clean-up"));
+    assert!(checked.hint("clean-up").contains("s3:DeleteObjectVersion"));
+    assert!(checked.detail("multipart").contains("one small part"), "{}", checked.detail("multipart"));
+    assert_eq!(checked.outcome("ranges"), "good");
+}

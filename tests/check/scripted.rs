@@ -89,6 +89,40 @@ fn a_server_that_confirms_what_it_has_not_checked() {
     assert_eq!(server.keys(), Vec::<String>::new());
 }
 
+/// A server that is busy has not looked at anything.
+#[test]
+fn one_hiccup_hides_no_server_that_does_not_look() {
+    let busy = || Action::refuse(503, "SlowDown");
+    let blind = Action::alter(|request| drop_headers(request, &["x-amz-checksum-crc64nvme"]));
+    let server = Faulty::start([
+        Rule::first(1, Operation::Put, busy()).key("/wrong-checksum"),
+        Rule::always(Operation::Put, blind).key("/wrong-checksum"),
+    ]);
+    let blind = checked(&bed::faulty(&server), &[]);
+    assert_eq!((blind.with(&["bad"]), blind.said.code), (vec!["checksums"], Some(6)));
+
+    // The first part of all is the spare one with a wrong MD5.
+    for action in [busy(), Action::Reset] {
+        let server = Faulty::start([Rule::first(1, Operation::Part, action)]);
+        server.sums(Sums::Unheeded);
+        let bed = bed::faulty(&server);
+        let checked = checked(&bed, &[]);
+        assert_eq!(checked.detail("checksums"), "CRC-64/NVME is not kept; a wrong Content-MD5 is accepted");
+        assert!(!kept(&bed).1.contains("\"content_md5\": true"), "{}", kept(&bed).1);
+    }
+}
+
+#[test]
+fn what_no_answer_said_of_checksums_is_not_known() {
+    let busy = Action::refuse(503, "SlowDown");
+    let server = Faulty::start([Rule::always(Operation::Put, busy).key("/wrong-checksum")]);
+    let bed = bed::faulty(&server);
+    let checked = checked(&bed, &[]);
+    assert_eq!((checked.said.code, checked.outcome("checksums")), (Some(0), "note"));
+    assert!(checked.detail("checksums").contains("CRC-64/NVME is refused is not known"), "{:?}", checked.checks);
+    assert!(!kept(&bed).1.contains("\"crc64\": \"kept\""), "{}", kept(&bed).1);
+}
+
 #[test]
 fn other_bytes_than_were_put() {
     let flip = |response: &mut Response| {

@@ -4,7 +4,7 @@ use base64::Engine;
 use md5::{Digest, Md5};
 
 use super::support::bed::{Bed, faulty};
-use super::support::faulty::{Action, Faulty, Meanwhile, Operation, Rule};
+use super::support::faulty::{Action, Faulty, Meanwhile, Operation, Request, Rule};
 use super::{setup, state, told};
 
 const MINIMUM: &str = "x-amz-transition-default-minimum-object-size";
@@ -89,6 +89,77 @@ fn a_server_that_widens_our_rule_is_found_out() {
     let said = setup(&bed, &["--prefix", "runs", "--expire-after-epochs", "9", "--epoch-duration", "1d"]);
     insta::assert_snapshot!("scripted_widened", told(&said, &[(&server.endpoint(), "ENDPOINT")]));
     assert_eq!(server.lifecycle(), Some(lifecycle(THEIRS)), "it does not stay");
+}
+
+const OURS: &str = "<Rule><ID>strata-ckpt</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>\
+    <Expiration><Days>90</Days></Expiration><!-- as it was --></Rule>";
+
+#[test]
+fn an_earlier_rule_stays_where_the_server_refuses_the_new_one() {
+    let (server, bed) = scene([Rule::always(Operation::WriteLifecycle, Action::refuse(400, "MalformedXML"))]);
+    let before = lifecycle(&format!("{THEIRS}{OURS}"));
+    server.set_lifecycle(&before);
+    let said = setup(&bed, &["--expire-after-epochs", "3", "--epoch-duration", "1d"]);
+    insta::assert_snapshot!("scripted_refused_over_earlier", told(&said, &[(&server.endpoint(), "ENDPOINT")]));
+    let written = server.requests(Operation::WriteLifecycle);
+    assert!(written.iter().all(|request| request.method == "PUT"), "nothing is deleted");
+    assert_eq!(server.lifecycle(), Some(before));
+}
+
+#[test]
+fn what_is_not_wished_any_more_goes_where_the_rest_is_refused() {
+    let is_put = |request: &&Request| request.method == "PUT";
+    let refuse = Action::refuse(400, "MalformedXML");
+    let (server, bed) = scene([Rule::first(1, Operation::WriteLifecycle, refuse)]);
+    server.set_lifecycle(&lifecycle(OURS));
+    let said = setup(&bed, &["--json"]);
+    assert_eq!((said.code, state(&said, "expiration").as_str()), (Some(0), "done"), "{said:?}");
+    assert_eq!(state(&said, "abort_uploads"), "cannot_hold");
+    assert_eq!(server.requests(Operation::WriteLifecycle).iter().filter(is_put).count(), 1);
+    assert_eq!(server.lifecycle(), None);
+}
+
+#[test]
+fn an_earlier_rule_takes_the_place_of_one_that_was_widened() {
+    let widen = Action::alter(|request| {
+        let text = String::from_utf8(request.body.clone()).unwrap();
+        request.body = text.replace("<Days>9</Days>", "<Days>1</Days>").into_bytes();
+    });
+    let (server, bed) = scene([Rule::first(1, Operation::WriteLifecycle, widen)]);
+    let before = lifecycle(&format!("{OURS}{THEIRS}"));
+    server.set_lifecycle(&before);
+    let said = setup(&bed, &["--expire-after-epochs", "9", "--epoch-duration", "1d"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("the earlier rule was put back"), "{said:?}");
+    assert_eq!(server.lifecycle(), Some(before));
+}
+
+#[test]
+fn a_rule_of_our_name_that_was_changed_by_hand_is_not_replaced_without_a_word() {
+    let (server, bed) = scene([]);
+    let disabled = lifecycle(&OURS.replace("Enabled", "Disabled"));
+    for (flags, done) in [(&["--dry-run"][..], "would_do"), (&[], "done")] {
+        server.set_lifecycle(&disabled);
+        let said = setup(&bed, &[flags, &["--json"]].concat());
+        assert_eq!((said.code, state(&said, "abort_uploads").as_str()), (Some(0), done), "{said:?}");
+        let lines = said.json_lines();
+        let line = lines.iter().find(|line| line["step"] == "abort_uploads").unwrap();
+        assert_eq!(line["before"], "a rule of this name that did something else");
+    }
+}
+
+#[test]
+fn what_others_write_between_two_attempts_is_kept() {
+    const ADDED: &str = "<LifecycleConfiguration><Rule><ID>new</ID><Filter/><Status>Disabled</Status></Rule>\
+        </LifecycleConfiguration>";
+    let refuse = Rule::first(1, Operation::WriteLifecycle, Action::refuse(400, "InvalidStorageClass"));
+    let meddle = Rule::nth(2, Operation::ReadLifecycle, Action::Meanwhile(Meanwhile::Lifecycle(ADDED)));
+    let (server, bed) = scene([refuse, meddle]);
+    let said = setup(&bed, &[&EPOCHS[..], &["--json"]].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let after = server.lifecycle().unwrap();
+    assert!(after.contains("<ID>new</ID>") && after.contains("<ID>strata-ckpt</ID>"), "{after}");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("changed at the same time"), "{said:?}");
 }
 
 #[test]

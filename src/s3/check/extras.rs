@@ -37,6 +37,7 @@ impl Doctor<'_> {
         let copying = client.call("copy", &to, || async {
             let answer = client.exchange(outgoing).await?;
             client.root(&answer, "CopyObjectResult")?;
+            client.learnt.versions.size_is(&client.full_key(&to)?, SMALL as u64);
             Ok(())
         });
         match self.unless_cancelled(copying).await? {

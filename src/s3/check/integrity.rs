@@ -9,10 +9,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::s3::memory::Crc64Known;
 use crate::s3::payload::Payload;
 use crate::s3::put;
-use crate::s3::sums::WRONG_MD5;
+use crate::s3::sums::{WRONG_MD5, heeds_checksum};
 
 /// An ETag that nothing has.
 const WRONG_ETAG: &str = "\"00000000000000000000000000000000\"";
+const AGAIN: &str = "check again when the server answers at once; put and get go on as if nothing were known";
 const ONE_WRITER: &str = "let only one process at a time put a checkpoint: the server keeps two apart by nothing";
 
 impl Doctor<'_> {
@@ -24,18 +25,32 @@ impl Doctor<'_> {
         }
         let (crc64, content_md5) = self.client.learnt.sums.found();
         let wrong = Crc64::of(&fresh_bytes(SMALL)).to_string();
-        if crc64 == Some(Crc64Known::Kept) && !self.refuses("x-amz-checksum-crc64nvme", &wrong).await? {
-            let lies = "the server confirms a CRC-64/NVME that the bytes do not have";
-            let hint = "what is damaged on its way up would not be noticed: do not use this store";
-            self.sheet.bad(NAME, &Error::new(ErrorKind::Integrity, lies).hint_is(hint));
-            return Ok(());
+        if crc64 == Some(Crc64Known::Kept) {
+            match self.refuses("x-amz-checksum-crc64nvme", &wrong).await? {
+                Ok(true) => {}
+                Ok(false) => {
+                    let lies = "the server confirms a CRC-64/NVME that the bytes do not have";
+                    let hint = "what is damaged on its way up would not be noticed: do not use this store";
+                    self.sheet.bad(NAME, &Error::new(ErrorKind::Integrity, lies).hint_is(hint));
+                    return Ok(());
+                }
+                Err(error) => {
+                    let detail = format!("whether a wrong CRC-64/NVME is refused is not known: {}", error.message());
+                    self.sheet.note(NAME, detail, AGAIN);
+                    return Ok(());
+                }
+            }
         }
         (self.facts.crc64, self.facts.content_md5) = (crc64, content_md5);
         let heeds_md5 = match content_md5 {
-            None => self.refuses("content-md5", WRONG_MD5).await?,
-            Some(known) => known,
+            None => self.refuses("content-md5", WRONG_MD5).await?.ok(),
+            Some(known) => Some(known),
         };
-        let md5 = if heeds_md5 { "a wrong Content-MD5 is refused" } else { "a wrong Content-MD5 is accepted" };
+        let md5 = match heeds_md5 {
+            Some(true) => "a wrong Content-MD5 is refused",
+            Some(false) => "a wrong Content-MD5 is accepted",
+            None => "whether a wrong Content-MD5 is refused is not known",
+        };
         let how = match crc64 {
             Some(Crc64Known::Kept) => {
                 self.sheet.good(NAME, format!("CRC-64/NVME is kept and a wrong one refused; {md5}"));
@@ -45,20 +60,31 @@ impl Doctor<'_> {
             Some(Crc64Known::Ignored) | None => "CRC-64/NVME is not kept",
         };
         let hint = match heeds_md5 {
-            false => {
+            None => AGAIN,
+            Some(false) => {
                 "the server checks nothing of what is sent; what a checkpoint's manifest names is checked when read"
             }
-            true => "what is stored is checked only where a checkpoint's manifest has the checksums: put directories",
+            Some(true) => {
+                "what is stored is checked only where a checkpoint's manifest has the checksums: put directories"
+            }
         };
         self.sheet.note(NAME, format!("{how}; {md5}"), hint);
         Ok(())
     }
 
-    /// Whether an object with a header that its bytes do not fit is refused.
-    async fn refuses(&mut self, header: &'static str, wrong: &str) -> Result<bool> {
+    /// Whether an object with a header that its bytes do not fit is refused; the last error where no answer said so.
+    async fn refuses(&mut self, header: &'static str, wrong: &str) -> Result<Result<bool>> {
         let key = self.scratch.place("wrong-checksum");
-        let outgoing = self.put_request(&key, &[(header, wrong)], Payload::Bytes(fresh_bytes(SMALL)))?;
-        Ok(self.unless_cancelled(self.client.exchange(&outgoing)).await?.is_err())
+        let outgoing = &self.put_request(&key, &[(header, wrong)], Payload::Bytes(fresh_bytes(SMALL)))?;
+        let client = self.client.clone();
+        let trying = client.call("put", &key, || async {
+            let outcome = client.exchange(outgoing).await.map_err(Error::from);
+            match heeds_checksum(outcome.as_ref()) {
+                Some(heeds) => Ok(heeds),
+                None => Err(outcome.err().unwrap_or_else(|| Error::new(ErrorKind::Other, "no answer"))),
+            }
+        });
+        self.unless_cancelled(trying).await
     }
 
     /// A second write that must not happen, one over something else, and both at the end of an upload.

@@ -40,7 +40,7 @@ use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Silent;
 use crate::retry::RetryBudget;
-use scratch::Scratch;
+use scratch::{Remains, Scratch};
 
 /// All checks, in their order.
 const ORDER: [&str; 27] = [
@@ -105,6 +105,8 @@ struct Held {
     get: bool,
     delete: bool,
     abort: bool,
+    /// None of the five: old versions can be removed.
+    delete_version: bool,
 }
 
 /// See [`S3Storage::check`](super::S3Storage::check).
@@ -116,6 +118,7 @@ pub(super) async fn check(
 ) -> Result<Vec<Check>> {
     let region_is_given = config.region.is_some();
     let client = Arc::new(Client::new(config, fresh(runtime)).await?);
+    client.learnt.versions.begin();
     let mut doctor = Doctor {
         scratch: Scratch::new(&client),
         client,
@@ -208,9 +211,18 @@ impl Doctor<'_> {
         if !self.scratch.is_used() {
             return self.sheet.good(CLEAN_UP, "nothing was put");
         }
-        match self.scratch.clear(self.held.list).await {
-            Ok(()) => self.sheet.good(CLEAN_UP, "nothing is left of what was tried"),
-            Err(error) => self.sheet.bad(CLEAN_UP, &error.hint_is(self.scratch.what_may_be_left())),
+        match (self.scratch.clear(self.held.list).await, self.scratch.remains()) {
+            (Ok(()), None) => self.sheet.good(CLEAN_UP, "nothing is left of what was tried"),
+            (Ok(()), Some(Remains { what, why })) => {
+                let hint = match why {
+                    Some(why) => format!("they could not be removed: {why}; a lifecycle rule for noncurrent versions does it"),
+                    None => "to remove them takes s3:DeleteObjectVersion, which transfers do not need; a lifecycle rule for \
+                          noncurrent versions does it (strata-ckpt setup --noncurrent-days N)"
+                        .to_owned(),
+                };
+                self.sheet.note(CLEAN_UP, what, hint);
+            }
+            (Err(error), _) => self.sheet.bad(CLEAN_UP, &error.hint_is(self.scratch.what_may_be_left())),
         }
     }
 
@@ -226,9 +238,12 @@ impl Doctor<'_> {
             tokio::time::sleep(BETWEEN_THOUGHTS).await;
             cleared = self.scratch.clear(self.held.list).await;
         }
-        match cleared {
-            Ok(()) => "what it tried with was removed from the store".to_owned(),
-            Err(_) => self.scratch.what_may_be_left(),
+        match (cleared, self.scratch.remains()) {
+            (Ok(()), None) => "what it tried with was removed from the store".to_owned(),
+            (Ok(()), Some(Remains { what, .. })) => {
+                format!("what it tried with was removed from the store, which keeps versions: {what}")
+            }
+            (Err(_), _) => self.scratch.what_may_be_left(),
         }
     }
 

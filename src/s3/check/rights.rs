@@ -9,6 +9,7 @@ use crate::backend::{UploadId, WriteOptions};
 use crate::body::PartBody;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::failure::Details;
+use crate::s3::noted::Version;
 use crate::s3::payload::Payload;
 use crate::s3::request::Outgoing;
 use crate::s3::upload::part_request;
@@ -53,6 +54,12 @@ impl Doctor<'_> {
         let told = if self.held.delete { "an object was put" } else { "allowed, as far as was tried" };
         self.tell_tried("s3:PutObject", put, told);
 
+        if let Some((version, _)) = client.learnt.versions.left().into_iter().next() {
+            // Where nothing of this version is, nothing goes; whether it may tells how much may be put.
+            let nowhere = Version { key: client.full_key(&absent)?, ..version };
+            let removed = self.unless_cancelled(delete::delete_version(&client, &nowhere)).await?;
+            self.held.delete_version = removed.is_ok();
+        }
         self.get().await?;
         self.tell_tried("s3:DeleteObject", deleted, "allowed");
         self.tell_tried("s3:AbortMultipartUpload", aborted, "allowed");

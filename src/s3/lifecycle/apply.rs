@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::aside::is_unknown;
 use super::super::client::Client;
+use super::document::Document;
 use super::rule::Lifecycle;
 use super::store::{self, Held};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +25,8 @@ pub(crate) struct Applied {
     pub(crate) changed: bool,
     /// What our rule did before; `None` where there was none, or one that does something else.
     pub(crate) before: Option<Lifecycle>,
+    /// There was a rule of our name that did something else than ours do.
+    pub(crate) was_strange: bool,
     /// Rules that are not ours.
     pub(crate) others: usize,
     /// Somebody else changed theirs at the same time.
@@ -48,25 +51,28 @@ pub(crate) async fn apply(
     dry_run: bool,
 ) -> Result<Applied, (Stage, Error)> {
     let id = super::rule_id(prefix);
-    let (mut changed, mut meanwhile, mut refusal, mut before) = (false, false, None, None);
+    let (mut changed, mut meanwhile, mut refusal, mut before, mut was_strange) = (false, false, None, None, false);
     // What to ask for: less than what is wished where the server has refused that.
     let mut goal = wish.clone();
     let mut held = match store::read(client).await {
         Ok(held) => held,
         Err(error) if is_unknown(client, &error) => {
             let (held, refusal) = (Lifecycle::default(), Some(error));
-            return Ok(Applied { held, changed, before, others: 0, meanwhile, refusal });
+            return Ok(Applied { held, changed, before, was_strange, others: 0, meanwhile, refusal });
         }
         Err(error) => return Err((Stage::Read, error)),
     };
     for round in 0..ROUNDS {
         let ours = ours_of(&held, &id, prefix);
         if round == 0 {
+            was_strange = ours == Some(None);
             before = ours.clone().flatten();
         }
         let others = held.document.others(&id);
-        let done =
-            |held| Applied { held, changed, before: before.clone(), others: others.len(), meanwhile, refusal: None };
+        let done = |held| {
+            let (before, others) = (before.clone(), others.len());
+            Applied { held, changed, before, was_strange, others, meanwhile, refusal: None }
+        };
         match &ours {
             Some(Some(ours)) if is_enough(client, ours, &goal) => return Ok(Applied { refusal, ..done(ours.clone()) }),
             None if goal.is_empty() => return Ok(Applied { refusal, ..done(Lifecycle::default()) }),
@@ -80,16 +86,31 @@ pub(crate) async fn apply(
             };
             return Ok(Applied { changed: is_change, ..done(would) });
         }
-        let written =
-            write(client, &held, &id, prefix, &goal, &mut refusal).await.map_err(|error| (Stage::Write, error))?;
-        let Some(written) = written else { return Ok(Applied { refusal, ..done(Lifecycle::default()) }) };
+        let written = write(client, &mut held, &id, prefix, &goal, &mut refusal).await?;
+        let now = held.document.others(&id);
+        meanwhile |= now != others;
+        let others = now;
+        let Some(written) = written else {
+            let others = others.len();
+            return Ok(Applied {
+                held: Lifecycle::default(),
+                changed,
+                before,
+                was_strange,
+                others,
+                meanwhile,
+                refusal,
+            });
+        };
         goal = written;
         changed = true;
+        let earlier = held.document.text_of(&id);
         held = read_back(client, &id, prefix, &goal, &others).await.map_err(|error| (Stage::Read, error))?;
         if held.document.others(&id) == others {
+            let others = others.len();
             return match kept(ours_of(&held, &id, prefix), &goal, client.site().is_amazon()) {
-                Some(held) => Ok(Applied { held, changed, before, others: others.len(), meanwhile, refusal }),
-                None => Err((Stage::Write, taken_back(client, &held, &id).await)),
+                Some(held) => Ok(Applied { held, changed, before, was_strange, others, meanwhile, refusal }),
+                None => Err((Stage::Write, taken_back(client, &held, &id, &earlier).await)),
             };
         }
         meanwhile = true;
@@ -116,27 +137,62 @@ fn is_enough(client: &Client, ours: &Lifecycle, goal: &Lifecycle) -> bool {
 }
 
 /// Writes as much of `goal` as the server takes, and says what that is; `None` where that is nothing and nothing of ours
-/// is there. Only Amazon's own S3 has to take all of it.
+/// is there. Only Amazon's own S3 has to take all of it. `held` is what was there just before.
 async fn write(
     client: &Arc<Client>,
-    held: &Held,
+    held: &mut Held,
     id: &str,
     prefix: &str,
     goal: &Lifecycle,
     refusal: &mut Option<Error>,
-) -> Result<Option<Lifecycle>> {
-    for attempt in goal.remainders() {
-        let rule = (!attempt.is_empty()).then(|| attempt.to_xml(id, prefix, held.document.is_plain(id)));
-        if rule.is_none() && held.document.ours(id).is_empty() {
+) -> Result<Option<Lifecycle>, (Stage, Error)> {
+    // What this server can hold of it, as far as that is known beforehand.
+    let wanted = if client.learnt.is_minio() { goal.as_minio_holds_it() } else { goal.clone() };
+    for (number, attempt) in goal.remainders().into_iter().enumerate() {
+        if number > 0 {
+            // It took a while to be refused, and what others wrote meanwhile must not be lost.
+            *held = store::read(client).await.map_err(|error| (Stage::Read, error))?;
+        }
+        let ours = ours_of(held, id, prefix);
+        if attempt.is_empty() && ours.is_none() {
             break;
         }
+        if number > 0 && loses(ours.as_ref(), &wanted, &attempt) {
+            let stays = "the earlier rule stays as it was";
+            let refused = || Error::new(ErrorKind::Other, "the server refuses the new rule").hint_is(stays);
+            // Not an error of the settings as a whole: the other steps go on.
+            let error = refusal.take().map_or_else(refused, |error| error.kind_is(ErrorKind::Other).hint_is(stays));
+            return Err((Stage::Write, error));
+        }
+        let rule = (!attempt.is_empty()).then(|| attempt.to_xml(id, prefix, held.document.is_plain(id)));
         match held.write(client, id, rule.as_deref()).await {
             Ok(()) => return Ok(Some(attempt)),
             Err(error) if is_unknown(client, &error) => drop(refusal.get_or_insert(error)),
-            Err(error) => return Err(error),
+            Err(error) => return Err((Stage::Write, error)),
         }
     }
     Ok(None)
+}
+
+/// Whether with `attempt` in its place something of `ours` would end that is `wanted`, if with other days: a server that
+/// holds it is not one that cannot. A rule of our name that does something else is never just removed for want of a better.
+fn loses(ours: Option<&Option<Lifecycle>>, wanted: &Lifecycle, attempt: &Lifecycle) -> bool {
+    match ours {
+        None => false,
+        Some(None) => attempt.is_empty() && !wanted.is_empty(),
+        Some(Some(ours)) => {
+            let things = |lifecycle: &Lifecycle| {
+                [
+                    lifecycle.abort_days.is_some(),
+                    lifecycle.transition.is_some(),
+                    lifecycle.expire_days.is_some(),
+                    lifecycle.noncurrent_days.is_some(),
+                ]
+            };
+            let all = things(ours).into_iter().zip(things(wanted)).zip(things(attempt));
+            all.into_iter().any(|((ours, wanted), attempt)| ours && wanted && !attempt)
+        }
+    }
 }
 
 /// What the server holds after the write.
@@ -171,17 +227,39 @@ fn kept(ours: Option<Option<Lifecycle>>, goal: &Lifecycle, amazon: bool) -> Opti
     (kept == *goal || (!amazon && goal.remainders().contains(&kept))).then_some(kept)
 }
 
-/// A rule that is not what was written may delete what it must not, so it goes again.
-async fn taken_back(client: &Arc<Client>, held: &Held, id: &str) -> Error {
-    let hint = match held.write(client, id, None).await {
-        Ok(()) => "our rule was taken out again: it might have done more than it should",
-        Err(_) => "look at it with the server's own tools: our rule is in there, and may do more than it should",
+/// A rule that is not what was written may delete what it must not, so the `earlier` one takes its place again, or none
+/// where there was none.
+async fn taken_back(client: &Arc<Client>, held: &Held, id: &str, earlier: &str) -> Error {
+    let is_back = !earlier.is_empty() && is_put_back(client, held, id, earlier).await;
+    let hint = match is_back {
+        true => "the earlier rule was put back in its place: the new one might have done more than it should",
+        false => match held.write(client, id, None).await {
+            Ok(()) if earlier.is_empty() => "our rule was taken out again: it might have done more than it should",
+            Ok(()) => {
+                "our rule was taken out, since the server did not take the earlier one back: it might have done more \
+                 than it should"
+            }
+            Err(_) => "look at it with the server's own tools: our rule is in there, and may do more than it should",
+        },
     };
     Error::new(ErrorKind::Other, "the server holds another lifecycle than the one that it took")
         .action("write the lifecycle of the bucket")
         .on(client.bucket.as_str())
         .at(client.site().to_string())
         .hint_is(hint)
+}
+
+/// Who changes one rule on its way may change the earlier one as well.
+async fn is_put_back(client: &Arc<Client>, held: &Held, id: &str, earlier: &str) -> bool {
+    let expected = held.document.with(id, Some(earlier));
+    let expected = expected.as_deref().and_then(|text| Document::parse(text.as_bytes()));
+    if held.write(client, id, Some(earlier)).await.is_err() {
+        return false;
+    }
+    match (store::read(client).await, expected) {
+        (Ok(now), Some(expected)) => now.document.is_same_for(id, &expected),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -214,5 +292,25 @@ mod tests {
             assert_eq!(kept(ours(), &goal, false).as_ref(), others, "{ours:?}", ours = ours());
         }
         assert_eq!(kept(None, &nothing, true), Some(nothing));
+    }
+
+    #[test]
+    fn what_a_server_holds_and_is_wished_is_not_given_up_for_less() {
+        let of = |abort_days, expire_days| Lifecycle { abort_days, expire_days, ..Lifecycle::default() };
+        let nothing = Lifecycle::default();
+        for (ours, wanted, attempt, expected) in [
+            (None, of(Some(7), None), nothing.clone(), false),
+            (Some(Some(of(None, Some(90)))), of(Some(7), Some(3)), nothing.clone(), true),
+            (Some(Some(of(None, Some(90)))), of(Some(7), Some(3)), of(Some(7), None), true),
+            (Some(Some(of(None, Some(90)))), of(Some(7), Some(3)), of(None, Some(3)), false),
+            // It is not wished any more.
+            (Some(Some(of(None, Some(90)))), of(Some(7), None), nothing.clone(), false),
+            (Some(None), of(Some(7), None), nothing.clone(), true),
+            (Some(None), of(Some(7), Some(3)), of(None, Some(3)), false),
+            // As MinIO holds an abort.
+            (Some(None), nothing.clone(), nothing.clone(), false),
+        ] {
+            assert_eq!(loses(ours.as_ref(), &wanted, &attempt), expected, "{ours:?} {wanted:?} {attempt:?}");
+        }
     }
 }

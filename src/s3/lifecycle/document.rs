@@ -90,6 +90,19 @@ impl Document {
         others
     }
 
+    /// The rules with this id, byte for byte.
+    pub(super) fn text_of(&self, id: &str) -> String {
+        self.ours(id).into_iter().map(|rule| &self.text[rule.range.clone()]).collect()
+    }
+
+    /// Whether the rules with this id say the same in both.
+    pub(super) fn is_same_for(&self, id: &str, other: &Document) -> bool {
+        let said = |document: &Document| -> Vec<String> {
+            document.ours(id).into_iter().map(|rule| canonical(&rule.element)).collect()
+        };
+        said(self) == said(other)
+    }
+
     /// Whether the rules of others are of the older form, without a filter. S3 takes no lifecycle of both forms.
     pub(super) fn is_plain(&self, id: &str) -> bool {
         let mut others = self.rules.iter().filter(|rule| rule.id != id);

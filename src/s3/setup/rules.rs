@@ -14,7 +14,15 @@ impl Run<'_, '_> {
         let applied = if self.is_new && plan.dry_run {
             let wish = &plan.lifecycle;
             let held = if client.learnt.is_minio() { wish.as_minio_holds_it() } else { wish.clone() };
-            Applied { held, changed: true, before: None, others: 0, meanwhile: false, refusal: None }
+            Applied {
+                held,
+                changed: true,
+                before: None,
+                was_strange: false,
+                others: 0,
+                meanwhile: false,
+                refusal: None,
+            }
         } else {
             match apply(client, &plan.lifecycle, &prefix, plan.dry_run).await {
                 Ok(applied) => applied,
@@ -46,7 +54,24 @@ struct Lines<'a, 'b, 'c> {
 impl Lines<'_, '_, '_> {
     fn all(&self) -> Vec<Step> {
         let steps = [self.abort(), self.transition(), self.expiration(), self.old_versions(), self.others()];
-        steps.into_iter().flatten().collect()
+        let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
+        if self.applied.was_strange && self.applied.changed {
+            self.tell_what_was_strange(&mut steps);
+        }
+        steps
+    }
+
+    /// What somebody disabled or changed by hand is not lost without a word.
+    fn tell_what_was_strange(&self, steps: &mut Vec<Step>) {
+        let did = self.run.did();
+        let before = Some("a rule of this name that did something else".to_owned());
+        match steps.iter_mut().find(|step| step.state == did && step.before.is_none()) {
+            Some(step) => step.before = before,
+            None => {
+                let detail = "our rule is taken away".to_owned();
+                steps.insert(0, Step { before, ..Step::new(Topic::Lifecycle, did, detail) });
+            }
+        }
     }
 
     /// One thing that a rule does; `None` where it is neither wished nor was there. `of` takes it from a lifecycle,
