@@ -304,6 +304,13 @@ impl Environment {
         self.real.get(name).or_else(|| self.dotenv.get(name)).map(|value| value.to_string())
     }
 
+    /// The names of all variables that `.env` sets, in their order. Values may be secrets.
+    pub fn names_in_dotenv(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.dotenv.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Whether the variable is set in the process itself, so that `.env` does not count.
     pub fn is_of_process(&self, name: &str) -> bool {
         self.real.contains_key(name)

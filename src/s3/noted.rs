@@ -46,7 +46,7 @@ impl Noted {
 
     /// Takes the version from the answer to what was done.
     pub(super) fn answer(&self, outgoing: &Outgoing, headers: &HeaderMap) {
-        let Some(id) = header(headers, "x-amz-version-id") else { return };
+        let Some(id) = header(headers, "x-amz-version-id").filter(|_| self.state().begun) else { return };
         if outgoing.asks("versionId") || outgoing.asks("partNumber") {
             return;
         }

@@ -55,6 +55,35 @@ fn it_is_written_once_for_its_owner_alone_and_read_back() {
 }
 
 #[test]
+fn what_is_dropped_is_named_without_its_value() {
+    let bed = bed_with_keys();
+    let former = b"CHECKPOINT_BUCKET=mine\nSTRATA_RETRIES=3\nexport WANDB_API_KEY='canary\nNOT_A_NAME=x'\n# OLD=1\n";
+    for (flags, left) in [(&["--env", "--force", "--dry-run"][..], true), (&["--env", "--force"], false)] {
+        bed.write(".env", former);
+        let said = setup(&bed, flags);
+        let stdout = String::from_utf8_lossy(&said.stdout).into_owned();
+        let told = "; 2 settings of the former are dropped: STRATA_RETRIES, WANDB_API_KEY\n";
+        assert!(said.code == Some(0) && stdout.contains(told), "{said:?}");
+        assert!(!stdout.contains("canary") && !stdout.contains("NOT_A_NAME"), "{stdout}");
+        assert_eq!(bed.read(".env") == former, left);
+    }
+    bed.write(".env", b"CHECKPOINT_BUCKET=mine\n");
+    assert!(!String::from_utf8_lossy(&setup(&bed, &["--env", "--force"]).stdout).contains("dropped"));
+}
+
+#[test]
+fn a_link_is_not_replaced_by_a_file() {
+    let bed = bed_with_keys();
+    bed.write("shared/team.env", b"CHECKPOINT_BUCKET=mine\n");
+    std::os::unix::fs::symlink("shared/team.env", bed.path(".env")).unwrap();
+    let said = setup(&bed, &["--env", "--force"]);
+    assert_eq!(said.code, Some(8), "{said:?}");
+    assert!(said.stderr.contains("is a symbolic link to 'shared/team.env'"), "{said:?}");
+    assert!(bed.path(".env").is_symlink());
+    assert_eq!(bed.read("shared/team.env"), b"CHECKPOINT_BUCKET=mine\n");
+}
+
+#[test]
 fn another_file_and_no_keys() {
     let bed = local();
     let said = setup(

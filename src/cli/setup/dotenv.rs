@@ -28,6 +28,10 @@ pub(super) fn write(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     if is_there && !args.force {
         return Err(exists(&shown).into());
     }
+    if let Ok(target) = path.read_link() {
+        return Err(is_a_link(&shown, &target).into());
+    }
+    let dropped = if is_there { dropped(&path, &values) } else { String::new() };
     let names = values.keys().copied().collect::<Vec<_>>().join(", ");
     let (state, verb) = match (args.dry_run, is_there) {
         (true, false) => ("would do", "written"),
@@ -38,10 +42,23 @@ pub(super) fn write(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     if !args.dry_run {
         save(&path, &text, args.force)?;
     }
-    let detail = format!("{shown} {verb}, for its owner alone, with {names}");
+    let detail = format!("{shown} {verb}, for its owner alone, with {names}{dropped}");
     let hint = is_published(&path)
         .then(|| format!("git does not ignore '{shown}', and secrets belong into no repository: add it to .gitignore"));
     Ok(Line { hint: hint.as_deref(), ..Line::new("settings", state, &detail) }.print(context)?)
+}
+
+/// The settings of the former file that are not in the new one, in words and by their names alone.
+fn dropped(path: &Path, values: &BTreeMap<&'static str, String>) -> String {
+    let Ok(former) = Environment::default().with_dotenv(path, true) else {
+        return "; what was in it cannot be read".to_owned();
+    };
+    let gone: Vec<&str> = former.names_in_dotenv().into_iter().filter(|name| !values.contains_key(name)).collect();
+    match gone.as_slice() {
+        [] => String::new(),
+        [one] => format!("; 1 setting of the former is dropped: {one}"),
+        more => format!("; {} settings of the former are dropped: {}", more.len(), more.join(", ")),
+    }
 }
 
 /// What was given or found, by name.
@@ -158,6 +175,12 @@ fn save(path: &Path, text: &str, force: bool) -> Result<()> {
 fn exists(shown: &str) -> Error {
     Error::new(ErrorKind::Exists, format!("'{shown}' exists already"))
         .hint_is("add --force to replace it, or --env-file FILE to write another")
+}
+
+/// Others may use the file that it leads to, and who made the link is not known.
+fn is_a_link(shown: &str, target: &Path) -> Error {
+    Error::new(ErrorKind::Exists, format!("'{shown}' is a symbolic link to '{}' and is not replaced", target.display()))
+        .hint_is("name the file itself with --env-file, or remove the link")
 }
 
 /// Whether the file lies in a git work tree that does not ignore it. Without git nobody publishes it.
