@@ -5,8 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
@@ -230,15 +229,6 @@ fn root(error: &dyn StdError) -> String {
         innermost = next;
     }
     innermost.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The region that the profile (or the one `AWS_PROFILE` names, or the default one) has in the AWS config files.
-pub(super) async fn profile_region(profile: Option<&str>) -> Option<String> {
-    let mut builder = ProfileFileRegionProvider::builder().configure(&ProviderConfig::without_region());
-    if let Some(profile) = profile {
-        builder = builder.profile_name(profile);
-    }
-    Some(builder.build().region().await?.to_string())
 }
 
 /// An access key's id, of which no more is shown than tells it from others.

@@ -6,9 +6,10 @@
 //!
 //! | file | instead of rusoto's |
 //! |---|---|
-//! | `endpoint` | parsing of endpoints and regions |
+//! | `endpoint`, `amazon`, `profile` | parsing of endpoints and regions; Amazon's hosts; what the AWS config files say |
 //! | `credentials`, `sign` | credential chain and signer |
 //! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `roots`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
@@ -21,6 +22,7 @@
 //! This library installs no logger. rusoto would log authorization headers at debug level in its own signer and
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
 
+mod amazon;
 mod answer;
 mod aside;
 mod bucket;
@@ -40,18 +42,23 @@ mod learn;
 mod lifecycle;
 mod list;
 mod memory;
+mod nearness;
 mod network;
 mod parts;
 mod payload;
 mod policy;
+mod profile;
+mod proxy;
 mod put;
 mod request;
+mod roots;
 mod send;
 mod settle;
 pub mod setup;
 mod sign;
 mod sums;
 mod transport;
+mod tunnel;
 mod upload;
 mod versioning;
 mod wire;
@@ -68,6 +75,7 @@ use futures::stream::BoxStream;
 pub use self::config::S3Config;
 pub use self::credentials::StaticCredentials;
 pub use self::endpoint::Addressing;
+pub use self::proxy::Proxies;
 
 use self::client::Client;
 use crate::backend::{

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::answer::Answer;
@@ -16,6 +16,7 @@ use super::failure::{self, Asked, Details, Failure};
 use super::network;
 use super::request::Outgoing;
 use super::sign::sign;
+use super::tunnel::{ProxyError, Why};
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -102,6 +103,7 @@ impl Client {
         let at_site = |failure| at(&site, failure);
         let credentials = self.identity.credentials().await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
+        let detour = self.transport.detour_to(&head.uri);
         let signed_at = self.learnt.now();
         sign(&mut head, &outgoing.body, &credentials, &site.region, signed_at)?;
         let (body, moving) = outgoing.body.start(self.runtime.connect_timeout);
@@ -126,6 +128,11 @@ impl Client {
                 return Err(at_site(self.learnt.count_contact(failure, outgoing)));
             }
         };
+        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(detour)) = (response.status(), detour) {
+            let refused = ProxyError::new(&detour, Why::Refused(response.status()));
+            let error = network::proxy_trouble(&refused, self.runtime.connect_timeout);
+            return Err(at_site(Failure::definite(error)));
+        }
         self.learnt.has_answered();
         let (parts, body) = response.into_parts();
         self.learnt.note_server(&parts.headers);
