@@ -76,7 +76,8 @@ pub(super) fn proxy_trouble(error: &ProxyError, connect_timeout: Duration) -> Er
             passing(format!("{error}: {why}"))
         }
         Why::Silent => passing(format!("{error} within {}", humantime::format_duration(connect_timeout))),
-        Why::Broken(_) => passing(error.to_string()),
+        Why::Broken(cause) if cause.is::<hyper::Error>() => passing(error.to_string()),
+        Why::Broken(cause) => passing(format!("{error}: {cause}")),
         Why::Refused(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => Error::new(ErrorKind::Denied, error.to_string())
             .hint_is(
                 "write its user and password like http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY or HTTP_PROXY, special \
@@ -127,6 +128,10 @@ fn bad_certificate(why: &CertificateError) -> Error {
         let text = time.map(|time| humantime::format_rfc3339_seconds(time).to_string()).unwrap_or_default();
         text.split('T').next().unwrap_or_default().to_owned()
     };
+    let names = match why {
+        CertificateError::NotValidForNameContext { presented, .. } => presented.iter().map(|name| bare(name)).collect(),
+        _ => Vec::new(),
+    };
     match why {
         CertificateError::ExpiredContext { not_after, .. } => denied(
             format!("the server's certificate has expired on {}", day(not_after)),
@@ -136,19 +141,28 @@ fn bad_certificate(why: &CertificateError) -> Error {
             format!("the server's certificate is not valid before {}", day(not_before)),
             "check this machine's clock",
         ),
-        CertificateError::NotValidForNameContext { expected, presented } => denied(
+        CertificateError::UnknownIssuer => denied(
+            "the server's certificate is not trusted: no authority that is known here has signed it".to_owned(),
+            AUTHORITY,
+        ),
+        CertificateError::NotValidForNameContext { expected, .. } => denied(
             format!(
                 "the server's certificate is for {}, not for {}",
-                if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") },
+                if names.is_empty() { "no name".to_owned() } else { names.join(", ") },
                 expected.to_str()
             ),
             "check the host name in the endpoint (S3_ENDPOINT): it must be one that the certificate is for",
         ),
-        why => denied(
-            format!("the server's certificate is not trusted ({why})"),
-            "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint",
-        ),
+        why => denied(format!("the server's certificate is not trusted ({why})"), AUTHORITY),
     }
+}
+
+const AUTHORITY: &str =
+    "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint";
+
+/// A name as rustls has it, such as `DnsName("h")`, without what is around it.
+fn bare(name: &str) -> &str {
+    name.split_once('(').map_or(name, |(_, inside)| inside).trim_end_matches(')').trim_matches('"')
 }
 
 /// A connection that broke while a request or its answer was on its way.

@@ -77,6 +77,8 @@ fn in_profile(profiles: &ProfileSet, name: &str, why: &str) -> Error {
 /// The cause names the file and the line, and not what is in it.
 fn unreadable(error: ProfileFileLoadError) -> Error {
     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    // It has the two characters of an escaped line break in it.
+    let cause = cause.replace("\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
     Error::invalid(format!("the AWS configuration files cannot be used: {cause}"))
         .hint_is("correct ~/.aws/config and ~/.aws/credentials, or name others with AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
         .caused_by(error)

@@ -37,11 +37,12 @@ pub(super) fn trusted(from: &Roots) -> Result<RootCertStore> {
     if !roots.is_empty() {
         return Ok(roots);
     }
-    let untrusting = match from.directories.first() {
-        Some(directory) => format!("there is no certificate authority in '{}' (SSL_CERT_DIR)", directory.display()),
-        None => "this machine trusts no certificate authority, so https cannot be verified".to_owned(),
-    };
-    Err(Error::invalid(untrusting).hint_is("install the package ca-certificates, or set AWS_CA_BUNDLE"))
+    Err(match from.directories.first() {
+        Some(directory) => Error::invalid(format!("there is no certificate authority in '{}'", directory.display()))
+            .hint_is("SSL_CERT_DIR names directories of PEM certificates under names that `openssl rehash` gives"),
+        None => Error::invalid("this machine trusts no certificate authority, so https cannot be verified")
+            .hint_is("install the package ca-certificates, or set AWS_CA_BUNDLE"),
+    })
 }
 
 /// Adds all certificates of the file that the variable names.
@@ -85,6 +86,6 @@ mod tests {
     fn an_empty_directory_is_not_made_up_for_by_the_system() {
         let directory = tempfile::tempdir().unwrap();
         let error = trusted(&Roots { directories: vec![directory.path().into()], ..Roots::default() }).unwrap_err();
-        assert!(error.to_string().contains("SSL_CERT_DIR"), "{error}");
+        assert!(error.hint().unwrap().contains("SSL_CERT_DIR"), "{error}");
     }
 }
