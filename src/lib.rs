@@ -61,5 +61,5 @@ pub use config::{Concurrency, Environment, PartSize, RuntimeConfig};
 pub use error::{Error, ErrorKind, Result};
 pub use local::LocalStorage;
 #[cfg(feature = "s3")]
-pub use s3::{Addressing, Encryption, S3Config, S3Storage, StaticCredentials, StorageClass, WriteSettings};
+pub use s3::{Addressing, Encryption, Proxies, S3Config, S3Storage, StaticCredentials, StorageClass, WriteSettings};
 pub use transfer::{GetOptions, Got, Overwrite, Put, Transfer};

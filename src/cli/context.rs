@@ -194,12 +194,14 @@ impl Context {
                 false => format!("{name} in .env"),
             }),
         };
+        let ignores = self.environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        let ignores = ignores.is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let credentials = match self.environment.is_of_process("AWS_ACCESS_KEY_ID") {
             true => "the environment",
             false => "the file .env",
         };
         Origins {
-            endpoint: of(self.typed.endpoint_url, "--endpoint-url", &ENDPOINTS),
+            endpoint: of(self.typed.endpoint_url, "--endpoint-url", if ignores { &ENDPOINTS[..1] } else { &ENDPOINTS }),
             region: of(self.typed.region, "--region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             credentials: Some(credentials.to_owned()),
         }

@@ -1,8 +1,9 @@
 //! Events of the library become a bar, lines, or JSON objects on stderr.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -37,6 +38,8 @@ pub(crate) struct Progress {
     verbose: bool,
     started: Instant,
     warned: Mutex<Option<Instant>>,
+    /// Warnings that were told: each store that is opened has its own.
+    told: Mutex<BTreeSet<String>>,
     bar: OnceLock<ProgressBar>,
     files: Count,
     bytes: Count,
@@ -73,6 +76,7 @@ impl Progress {
             verbose: common.verbose,
             started: Instant::now(),
             warned: Mutex::new(None),
+            told: Mutex::default(),
             bar: OnceLock::new(),
             files: Count::default(),
             bytes: Count::default(),
@@ -83,6 +87,10 @@ impl Progress {
             versions_kept: AtomicBool::new(false),
             finished: AtomicBool::new(false),
         }
+    }
+
+    fn is_new(&self, warning: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
     }
 
     /// How progress is shown.
@@ -308,7 +316,7 @@ impl Observer for Progress {
             Event::FileDone { key, bytes, moved } => self.file_done(key, *bytes, *moved),
             Event::VersionsKept => self.versions_kept.store(true, Relaxed),
             Event::Listed { objects } => self.listed(*objects),
-            Event::Warning { message } => self.output.warning(message),
+            Event::Warning { message } if self.is_new(message) => self.output.warning(message),
             Event::Committed { key, files, bytes } if self.mode == Mode::Objects => {
                 self.output.event(&Object::Committed { key, files: *files, bytes: *bytes });
             }

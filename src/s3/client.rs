@@ -7,17 +7,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rusoto_core::signature::SignedRequest;
 
 use super::account::Account;
+use super::amazon::Variant;
 use super::config::{self, S3Config};
 use super::credentials::Identity;
 use super::endpoint::{DEFAULT_REGION, Site};
 use super::learn::Learnt;
 use super::memory::{self, Facts, Subject};
-use super::profile;
+use super::nearness::is_near;
+use super::profile_settings::{self, ProfileSettings};
+use super::proxy::Detour;
+use super::roots::Roots;
 use super::transport::Transport;
 use super::writing::WriteSettings;
 use crate::body::blocking;
 use crate::config::RuntimeConfig;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::{key, retry};
 
 /// A bucket below a prefix.
@@ -56,18 +61,34 @@ impl Client {
         settings.writes.check()?;
         let account = Account::new(&settings)?;
         let prefix = config::clean_prefix(&settings.prefix)?;
-        let region = match settings.region {
-            Some(region) => region,
-            None => {
-                let from_profile = profile::region(settings.profile.as_deref()).await;
-                from_profile.unwrap_or_else(|| DEFAULT_REGION.to_owned())
-            }
+        // An endpoint that is given makes all but the region there useless.
+        let profile = match (&settings.region, &settings.endpoint) {
+            (Some(_), Some(_)) => ProfileSettings::default(),
+            _ => profile_settings::settings(settings.profile.as_deref()).await?,
         };
-        let site = Site::resolve(settings.endpoint.as_deref(), &region, settings.addressing, &settings.bucket)?;
+        let region = settings.region.or(profile.region).unwrap_or_else(|| DEFAULT_REGION.to_owned());
+        let configured = profile.endpoint.filter(|_| !settings.ignore_configured_endpoint);
+        let endpoint = settings.endpoint.or(configured);
+        let variant = Variant {
+            dual_stack: settings.dual_stack.or(profile.dual_stack).unwrap_or_default(),
+            fips: settings.fips.or(profile.fips).unwrap_or_default(),
+        };
+        let site = Site::resolve(endpoint.as_deref(), &region, settings.addressing, &settings.bucket)?;
+        let site = site.with_variant(variant);
         let home = Arc::new(site);
         let (facts, site) = remembered(&runtime, &home, &settings.bucket).await?;
-        let transport =
-            Transport::new(home.is_secure(), settings.ca_bundle.as_deref(), runtime.connect_timeout).await?;
+        let (host, port) = home.host_and_port(&settings.bucket);
+        if !home.is_secure() && !is_near(&host) {
+            let message = format!(
+                "the endpoint {home} is not encrypted: no secret key is sent, but data can be read and changed on the way; \
+                 use https:// if the server has it"
+            );
+            runtime.observer.event(&Event::Warning { message: &message });
+        }
+        let detour = Detour::to(&settings.proxies, home.is_secure(), &host, port)?;
+        let roots =
+            Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle.clone() };
+        let transport = Transport::new(home.is_secure(), roots, detour, runtime.connect_timeout).await?;
         let reached = Reached {
             bucket: settings.bucket,
             runtime,

@@ -1,10 +1,14 @@
 //! How a bucket is reached: [`S3Config`].
 
+use std::env::split_paths;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::amazon::check_kind;
 use super::credentials::StaticCredentials;
 use super::endpoint::Addressing;
+use super::profile_settings::parse_switch;
+use super::proxy::Proxies;
 use super::writing::WriteSettings;
 use crate::config::Environment;
 use crate::error::{Error, Result};
@@ -19,8 +23,15 @@ pub struct S3Config {
     pub prefix: String,
     /// The region; `None`: the profile's in the AWS config files, else `us-east-1`.
     pub region: Option<String>,
-    /// The endpoint, with or without scheme; `None`: Amazon S3 in the region.
+    /// The endpoint, with or without scheme; `None`: the profile's in the AWS config files, else Amazon S3 in the region.
     pub endpoint: Option<String>,
+    /// Do not take an endpoint from the AWS config files.
+    pub ignore_configured_endpoint: bool,
+    /// Whether Amazon S3 is reached over IPv6 as well as IPv4; `None`: as the profile says, else no. Without meaning where
+    /// an endpoint is set, as is the next.
+    pub dual_stack: Option<bool>,
+    /// Whether to use Amazon's FIPS endpoints; `None`: as the profile says, else no.
+    pub fips: Option<bool>,
     /// Where the bucket's name goes.
     pub addressing: Addressing,
     /// A profile of the AWS config and credentials files. Where it is set, it alone says who we are:
@@ -28,6 +39,13 @@ pub struct S3Config {
     pub profile: Option<String>,
     /// PEM certificates of authorities to trust on top of the system's.
     pub ca_bundle: Option<PathBuf>,
+    /// PEM certificates of authorities to trust in place of the system's; with `None` here and no
+    /// [`cert_dirs`](Self::cert_dirs), the process's own `SSL_CERT_FILE` and `SSL_CERT_DIR` count.
+    pub cert_file: Option<PathBuf>,
+    /// Directories of such files.
+    pub cert_dirs: Vec<PathBuf>,
+    /// Proxies to go through.
+    pub proxies: Proxies,
     /// Keys; `None`: AWS's own chain (environment, config files, SSO, web identity, container, instance).
     pub credentials: Option<StaticCredentials>,
     /// Agree to be charged for requests and data of a bucket whose requester pays
@@ -48,9 +66,15 @@ impl S3Config {
             prefix: String::new(),
             region: None,
             endpoint: None,
+            ignore_configured_endpoint: false,
+            dual_stack: None,
+            fips: None,
             addressing: Addressing::Auto,
             profile: None,
             ca_bundle: None,
+            cert_file: None,
+            cert_dirs: Vec::new(),
+            proxies: Proxies::default(),
             credentials: None,
             requester_pays: false,
             expected_bucket_owner: None,
@@ -59,10 +83,12 @@ impl S3Config {
     }
 
     /// The bucket as these variables say: `AWS_REGION` before `AWS_DEFAULT_REGION`; `S3_ENDPOINT` before
-    /// `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`; `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-    /// `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`; `AWS_CA_BUNDLE`, `CHECKPOINT_PREFIX`,
-    /// `STRATA_ADDRESSING_STYLE`, `STRATA_REQUEST_PAYER` (`requester`), `STRATA_EXPECTED_BUCKET_OWNER`, and those of
-    /// [`WriteSettings::from_environment`].
+    /// `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`, neither of these two where `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is
+    /// `true`; `AWS_USE_DUALSTACK_ENDPOINT` and `AWS_USE_FIPS_ENDPOINT` (`true` or `false`); `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`; `AWS_CA_BUNDLE`,
+    /// `SSL_CERT_FILE`, `SSL_CERT_DIR` (with colons between), `CHECKPOINT_PREFIX`, `STRATA_ADDRESSING_STYLE`,
+    /// `STRATA_REQUEST_PAYER` (`requester`), `STRATA_EXPECTED_BUCKET_OWNER`, the proxies as [`Proxies::from_environment`] says,
+    /// and those of [`WriteSettings::from_environment`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the variable whose value does not parse;
@@ -82,14 +108,26 @@ impl S3Config {
                     .hint_is("set it to requester, or leave it out"));
             }
         };
+        let switch = |name: &str| {
+            let value = environment.get(name).map(|text| parse_switch(&text));
+            value.transpose().map_err(|why| Error::invalid(format!("{name}: {why}")).hint_is("write true or false"))
+        };
+        let ignore_configured_endpoint = switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or_default();
+        let endpoints = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
         let credentials = StaticCredentials::from_environment(environment)?;
         Ok(S3Config {
             prefix: environment.get("CHECKPOINT_PREFIX").unwrap_or_default(),
             region: first(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
-            endpoint: first(&["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]),
+            endpoint: first(if ignore_configured_endpoint { &endpoints[..1] } else { &endpoints }),
+            ignore_configured_endpoint,
+            dual_stack: switch("AWS_USE_DUALSTACK_ENDPOINT")?,
+            fips: switch("AWS_USE_FIPS_ENDPOINT")?,
             addressing,
             profile: if credentials.is_some() { None } else { environment.get("AWS_PROFILE") },
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
+            cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+            cert_dirs: environment.get("SSL_CERT_DIR").map_or_else(Vec::new, |all| split_paths(&all).collect()),
+            proxies: Proxies::from_environment(environment),
             credentials,
             requester_pays,
             expected_bucket_owner: environment.get("STRATA_EXPECTED_BUCKET_OWNER"),
@@ -114,6 +152,7 @@ impl fmt::Debug for S3Config {
 /// Checks a bucket's name after
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 pub(super) fn check_bucket(bucket: &str) -> Result<()> {
+    check_kind(bucket)?;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let why = if bucket.contains("://") || bucket.contains('/') {
         "it is the name alone, without s3:// and without a path"
@@ -184,6 +223,24 @@ mod tests {
         let some = config(&[("AWS_DEFAULT_REGION", "r2"), ("AWS_ENDPOINT_URL", "e3"), ("AWS_ENDPOINT_URL_S3", "e2")]);
         let some = some.unwrap();
         assert_eq!((some.region.as_deref(), some.endpoint.as_deref()), (Some("r2"), Some("e2")));
+    }
+
+    #[test]
+    fn amazons_own_switches() {
+        let none = config(&[]).unwrap();
+        assert_eq!((none.dual_stack, none.fips, none.ignore_configured_endpoint), (None, None, false));
+        let set = config(&[
+            ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE"),
+            ("AWS_USE_FIPS_ENDPOINT", "false"),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+            ("AWS_ENDPOINT_URL", "e3"),
+            ("AWS_ENDPOINT_URL_S3", "e2"),
+        ]);
+        let set = set.unwrap();
+        assert_eq!((set.dual_stack, set.fips, set.endpoint), (Some(true), Some(false), None));
+        let ours = config(&[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"), ("S3_ENDPOINT", "e1")]).unwrap();
+        assert_eq!(ours.endpoint.as_deref(), Some("e1"));
+        assert_eq!(config(&[("AWS_USE_FIPS_ENDPOINT", "1")]).unwrap_err().kind(), ErrorKind::Invalid);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use rusoto_core::Region;
 use url::{Host, Url};
 
+use super::amazon::{Variant, is_amazon};
+use super::nearness::is_loopback;
 use crate::error::{Error, Result};
 
 /// The region when nothing names one.
@@ -48,8 +50,8 @@ pub(super) struct Site {
     path: String,
     pub(super) region: String,
     virtual_host: bool,
-    /// Made from the region rather than given, so that another region means another host.
-    derived: bool,
+    /// Made from the region rather than given, so that another region means another host; in this way.
+    derived: Option<Variant>,
 }
 
 impl Site {
@@ -57,8 +59,8 @@ impl Site {
     pub(super) fn resolve(endpoint: Option<&str>, region: &str, addressing: Addressing, bucket: &str) -> Result<Self> {
         check_region(region)?;
         let (url, derived) = match endpoint {
-            Some(text) => (parse(text)?, false),
-            None => (parse(&aws_endpoint(region))?, true),
+            Some(text) => (parse(text)?, None),
+            None => (parse(&format!("https://{}", Variant::default().host(region)))?, Some(Variant::default())),
         };
         let Some(host) = url.host() else { return Err(bad(url.as_str(), "it has no host")) };
         let name = host.to_string();
@@ -89,10 +91,24 @@ impl Site {
     pub(super) fn moved_to(&self, region: &str) -> Result<Self> {
         check_region(region)?;
         let mut site = Site { region: region.to_owned(), ..self.clone() };
-        if self.derived {
-            site.authority = aws_host(region);
+        if let Some(variant) = self.derived {
+            site.authority = variant.host(region);
         }
         Ok(site)
+    }
+
+    /// The same by another of Amazon's endpoints; as it is where the endpoint was given.
+    pub(super) fn with_variant(mut self, variant: Variant) -> Self {
+        if self.derived.is_some() {
+            self.authority = variant.host(&self.region);
+            self.derived = Some(variant);
+        }
+        self
+    }
+
+    /// Made from the region rather than given.
+    pub(super) fn is_derived(&self) -> bool {
+        self.derived.is_some()
     }
 
     /// Whether it is Amazon's own S3, by the name of its host.
@@ -150,19 +166,6 @@ impl fmt::Display for Site {
     }
 }
 
-fn is_amazon(host: &str) -> bool {
-    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
-}
-
-fn aws_host(region: &str) -> String {
-    let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("s3.{region}.amazonaws.com{china}")
-}
-
-fn aws_endpoint(region: &str) -> String {
-    format!("https://{}", aws_host(region))
-}
-
 fn check_region(region: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if region.is_empty() || region.len() > 63 || !region.chars().all(fits) {
@@ -214,13 +217,10 @@ fn parse(text: &str) -> Result<Url> {
 /// A host without a scheme that is certainly this machine.
 fn is_this_machine(text: &str) -> bool {
     let host = text.split('/').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
+    is_loopback(match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn bad(text: &str, why: &str) -> Error {
@@ -319,6 +319,16 @@ mod tests {
             site.moved_to("eu-west-1").unwrap().url("b", "/k", "x="),
             "https://s3.eu-west-1.amazonaws.com/b/k?x="
         );
+        let site = site.with_variant(Variant { dual_stack: true, fips: true });
+        assert_eq!(site.to_string(), "https://s3-fips.dualstack.us-east-1.amazonaws.com");
+        assert_eq!(
+            site.moved_to("us-west-2").unwrap().to_string(),
+            "https://s3-fips.dualstack.us-west-2.amazonaws.com",
+            "another region is reached in the same way"
+        );
+        let given = Site::resolve(Some("https://h"), "us-east-1", Addressing::Auto, "b").unwrap();
+        let still = given.clone().with_variant(Variant { dual_stack: true, fips: true });
+        assert_eq!((still.moved_to("r").unwrap().to_string().as_str(), still), ("https://h", given));
         assert!(Site::resolve(None, "us-east-1/evil", Addressing::Auto, "b").is_err());
         assert!(site.moved_to("evil.example.com/").is_err());
     }

@@ -6,9 +6,10 @@
 //!
 //! | file | instead of rusoto's |
 //! |---|---|
-//! | `endpoint` | parsing of endpoints and regions |
+//! | `endpoint`, `amazon`, `profile_settings` | parsing of endpoints and regions; Amazon's hosts; what the AWS config files say |
 //! | `credentials`, `providers`, `profile`, `role`, `unidentified`, `sign` | credential chain and signer |
 //! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `roots`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
@@ -23,6 +24,7 @@
 //! transport; neither is ever called, so they stay out of any logger that an application installs.
 
 mod account;
+mod amazon;
 mod answer;
 mod aside;
 mod bucket;
@@ -44,22 +46,27 @@ mod learn;
 mod lifecycle;
 mod list;
 mod memory;
+mod nearness;
 mod network;
 mod noted;
 mod parts;
 mod payload;
 mod policy;
 mod profile;
+mod profile_settings;
 mod providers;
+mod proxy;
 mod put;
 mod request;
 mod role;
+mod roots;
 mod send;
 mod settle;
 pub mod setup;
 mod sign;
 mod sums;
 mod transport;
+mod tunnel;
 mod unidentified;
 mod upload;
 mod versioning;
@@ -81,6 +88,7 @@ pub use self::config::S3Config;
 pub use self::credentials::StaticCredentials;
 pub use self::encryption::Encryption;
 pub use self::endpoint::Addressing;
+pub use self::proxy::Proxies;
 pub use self::writing::WriteSettings;
 
 use self::client::Client;

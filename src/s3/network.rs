@@ -2,12 +2,16 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use hyper_util::client::legacy::Error as HyperError;
+use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
 
 use super::endpoint::Site;
 use super::failure::Failure;
+use super::tunnel::{ProxyError, Why};
 use crate::error::{Error, ErrorKind};
 
 /// The causes of an error, outermost first, those inside `io::Error` included.
@@ -36,7 +40,9 @@ pub(super) fn explain(error: HyperError, site: &Site, connect_timeout: Duration)
     }
     let check = "check the endpoint (S3_ENDPOINT) and that the server runs";
     let base = |text: String| Error::new(ErrorKind::Unavailable, text).retryable(None).hint_is(check);
-    let described = if let Some(tls) = find::<rustls::Error>(&error) {
+    let described = if let Some(proxy) = find::<ProxyError>(&error) {
+        proxy_trouble(proxy, connect_timeout)
+    } else if let Some(tls) = find::<rustls::Error>(&error) {
         tls_trouble(tls, site)
     } else if error.to_string().contains("dns error") || causes(&error).any(|cause| cause.to_string() == "dns error") {
         base("the host name cannot be resolved".to_owned())
@@ -51,6 +57,41 @@ pub(super) fn explain(error: HyperError, site: &Site, connect_timeout: Duration)
         }
     };
     Failure::not_sent(described.caused_by(error))
+}
+
+/// Why a proxy is no way to the server.
+pub(super) fn proxy_trouble(error: &ProxyError, connect_timeout: Duration) -> Error {
+    let check = "check HTTPS_PROXY or HTTP_PROXY; hosts in NO_PROXY are reached without a proxy";
+    let passing = |text: String| Error::new(ErrorKind::Unavailable, text).retryable(None).hint_is(check);
+    match &error.why {
+        Why::Unreachable(cause) => {
+            let cause: &(dyn StdError + 'static) = &**cause;
+            let why = match io_kind(cause) {
+                _ if causes(cause).any(|cause| cause.to_string() == "dns error") => {
+                    "its name cannot be resolved".into()
+                }
+                Some(io::ErrorKind::ConnectionRefused) => "connection refused".into(),
+                _ => innermost(cause),
+            };
+            passing(format!("{error}: {why}"))
+        }
+        Why::Silent => passing(format!("{error} within {}", humantime::format_duration(connect_timeout))),
+        Why::Broken(cause) if cause.is::<hyper::Error>() => passing(error.to_string()),
+        Why::Broken(cause) => passing(format!("{error}: {cause}")),
+        Why::Refused(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => Error::new(ErrorKind::Denied, error.to_string())
+            .hint_is(
+                "write its user and password like http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY or HTTP_PROXY, special \
+                 characters percent-encoded",
+            ),
+        Why::Refused(status) if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {
+            passing(error.to_string())
+        }
+        Why::Refused(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            Error::new(ErrorKind::Denied, error.to_string())
+                .hint_is("the proxy must allow connections to the endpoint's host and port")
+        }
+        Why::Refused(_) => Error::invalid(error.to_string()).hint_is(check),
+    }
 }
 
 /// Why a connection that stands came to no TLS.
@@ -70,19 +111,58 @@ fn no_handshake() -> Error {
 
 fn tls_trouble(tls: &rustls::Error, site: &Site) -> Error {
     match tls {
-        rustls::Error::InvalidCertificate(why) => Error::new(
-            ErrorKind::Denied,
-            format!("the server's certificate is not trusted ({why})"),
-        )
-        .hint_is(
-            "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint",
-        ),
+        rustls::Error::InvalidCertificate(why) => bad_certificate(why),
         rustls::Error::InvalidMessage(_) => Error::invalid("the server does not speak TLS")
             .hint_is(format!("for a server without TLS use {}", site.to_string().replacen("https", "http", 1))),
         other => Error::new(ErrorKind::Unavailable, format!("the TLS handshake failed ({other})"))
             .retryable(None)
             .hint_is("the server offers no TLS 1.2 or 1.3, or something in between interferes"),
     }
+}
+
+/// Why the server is not believed to be who it says.
+fn bad_certificate(why: &CertificateError) -> Error {
+    let denied = |text: String, hint: &str| Error::new(ErrorKind::Denied, text).hint_is(hint);
+    let day = |time: &UnixTime| {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
+        let text = time.map(|time| humantime::format_rfc3339_seconds(time).to_string()).unwrap_or_default();
+        text.split('T').next().unwrap_or_default().to_owned()
+    };
+    let names = match why {
+        CertificateError::NotValidForNameContext { presented, .. } => presented.iter().map(|name| bare(name)).collect(),
+        _ => Vec::new(),
+    };
+    match why {
+        CertificateError::ExpiredContext { not_after, .. } => denied(
+            format!("the server's certificate has expired on {}", day(not_after)),
+            "have it renewed; check this machine's clock as well",
+        ),
+        CertificateError::NotValidYetContext { not_before, .. } => denied(
+            format!("the server's certificate is not valid before {}", day(not_before)),
+            "check this machine's clock",
+        ),
+        CertificateError::UnknownIssuer => denied(
+            "the server's certificate is not trusted: no authority that is known here has signed it".to_owned(),
+            AUTHORITY,
+        ),
+        CertificateError::NotValidForNameContext { expected, .. } => denied(
+            format!(
+                "the server's certificate is for {}, not for {}",
+                if names.is_empty() { "no name".to_owned() } else { names.join(", ") },
+                expected.to_str()
+            ),
+            "check the host name in the endpoint (S3_ENDPOINT): it must be one that the certificate is for",
+        ),
+        why => denied(format!("the server's certificate is not trusted ({why})"), AUTHORITY),
+    }
+}
+
+const AUTHORITY: &str =
+    "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint";
+
+/// A name as rustls has it, such as `DnsName("h")`, without what is around it.
+fn bare(name: &str) -> &str {
+    name.split_once('(').map_or(name, |(_, inside)| inside).trim_end_matches(')').trim_matches('"')
 }
 
 /// A connection that broke while a request or its answer was on its way.

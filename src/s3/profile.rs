@@ -4,10 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::profile_file;
-use aws_config::profile::{Profile, ProfileFileRegionProvider, ProfileSet, load};
-use aws_config::provider_config::ProviderConfig;
+use aws_config::profile::{Profile, ProfileSet, load};
 use aws_credential_types::Credentials;
 use aws_types::os_shim_internal::{Env, Fs};
 
@@ -161,15 +159,6 @@ fn wants_code(selected: &str, name: &str, device: &str) -> Error {
 fn places() -> [String; 2] {
     [("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")]
         .map(|(variable, usual)| std::env::var(variable).unwrap_or_else(|_| usual.to_owned()))
-}
-
-/// The region that the profile (or the one `AWS_PROFILE` names, or the default one) has in the AWS config files.
-pub(super) async fn region(profile: Option<&str>) -> Option<String> {
-    let mut builder = ProfileFileRegionProvider::builder().configure(&ProviderConfig::without_region());
-    if let Some(profile) = profile {
-        builder = builder.profile_name(profile);
-    }
-    Some(builder.build().region().await?.to_string())
 }
 
 #[cfg(test)]

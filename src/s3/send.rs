@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::response::Parts;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::answer::Answer;
@@ -17,6 +17,7 @@ use super::learn::is_about_identity;
 use super::network;
 use super::request::Outgoing;
 use super::sign::sign;
+use super::tunnel::{ProxyError, Why};
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -114,6 +115,7 @@ impl Client {
         let credentials = self.identity.credentials(self.learnt.now()).await.map_err(|error| at_site(error.into()))?;
         let (mut head, ()) = outgoing.to_http(&site, &self.bucket)?.into_parts();
         self.account.put_into(&mut head.headers, outgoing.makes_a_bucket());
+        let detour = self.transport.detour_to(&head.uri);
         let signed_at = self.learnt.now();
         sign(&mut head, &outgoing.body, &credentials, &site.region, signed_at)?;
         let (body, moving) = outgoing.body.start(self.runtime.connect_timeout);
@@ -138,6 +140,11 @@ impl Client {
                 return Err(at_site(self.learnt.count_contact(failure, outgoing)));
             }
         };
+        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(detour)) = (response.status(), detour) {
+            let refused = ProxyError::new(&detour, Why::Refused(response.status()));
+            let error = network::proxy_trouble(&refused, self.runtime.connect_timeout);
+            return Err(at_site(Failure::definite(error)));
+        }
         self.learnt.has_answered();
         let (parts, body) = response.into_parts();
         self.learnt.note_server(&parts.headers);

@@ -6,7 +6,7 @@
 //! assert!(bucket.uploads().is_empty());      // asked as root
 //! ```
 
-mod authority;
+pub mod authority;
 mod bucket;
 pub(super) mod client;
 

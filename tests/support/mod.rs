@@ -5,5 +5,7 @@ pub mod bed;
 pub mod faulty;
 pub mod minio;
 pub mod moto;
+pub mod proxy;
 pub mod s5cmd;
+pub mod tls;
 pub mod tool;

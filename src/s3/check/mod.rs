@@ -2,7 +2,7 @@
 //!
 //! | file | what it looks at |
 //! |---|---|
-//! | `reach`, `certificate` | endpoint, region, DNS, connection, TLS |
+//! | `reach`, `detour`, `certificate` | endpoint, region, DNS, connection, proxy, TLS |
 //! | `introduce` | credentials, whether S3 answers, clock, identity, bucket |
 //! | `rights` | the five permissions, and more than those |
 //! | `uploads` | uploads in parts, ranges |
@@ -14,6 +14,7 @@
 //! and uploads aborted is tried first, on names where nothing is.
 
 mod certificate;
+mod detour;
 mod extras;
 mod integrity;
 mod introduce;

@@ -15,7 +15,9 @@ use super::{Doctor, certificate};
 use crate::check::Origins;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::endpoint::{DEFAULT_REGION, Site};
+use crate::s3::nearness::{is_near, is_private};
 use crate::s3::network::explain_handshake;
+use crate::s3::proxy::target;
 
 /// A certificate that ends sooner needs somebody's attention.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -27,12 +29,23 @@ impl Doctor<'_> {
         let site = self.client.site();
         self.settings(&site, origins, region_is_given);
         let (host, port) = site.host_and_port(&self.client.bucket);
+        let target = target(site.is_secure(), &host, port);
+        if let Some(detour) = self.client.transport.detour_to(&target) {
+            let Some(connection) = self.through(&detour, &target).await? else { return Ok(false) };
+            return match site.is_secure() {
+                true => self.tls(connection, &host, &site).await,
+                false => {
+                    self.no_tls(is_near(&host));
+                    Ok(true)
+                }
+            };
+        }
         let Some(addresses) = self.dns(&host, port).await? else { return Ok(false) };
         let Some(connection) = self.connect(&addresses).await? else { return Ok(false) };
         match site.is_secure() {
             true => self.tls(connection, &host, &site).await,
             false => {
-                self.no_tls(&addresses);
+                self.no_tls(addresses.iter().all(|address| is_private(address.ip())));
                 Ok(true)
             }
         }
@@ -41,7 +54,8 @@ impl Doctor<'_> {
     fn settings(&mut self, site: &Site, origins: &Origins, region_is_given: bool) {
         let from = |origin: &Option<String>, or: &str| origin.clone().unwrap_or_else(|| or.to_owned());
         let style = if site.is_virtual_host() { "in the host's name" } else { "in the path" };
-        let origin = from(&origins.endpoint, "Amazon S3 in this region");
+        let implied = if site.is_derived() { "Amazon S3 in this region" } else { "the AWS configuration" };
+        let origin = from(&origins.endpoint, implied);
         self.sheet.good("endpoint", format!("{site} ({origin}), the bucket {style}"));
         let otherwise = match (region_is_given, site.region == DEFAULT_REGION) {
             (true, _) => "as given",
@@ -157,8 +171,8 @@ impl Doctor<'_> {
         Ok(true)
     }
 
-    fn no_tls(&mut self, addresses: &[SocketAddr]) {
-        match addresses.iter().all(|address| is_private(address.ip())) {
+    fn no_tls(&mut self, is_private: bool) {
+        match is_private {
             true => self.sheet.good("tls", "none: plain http, to this machine or a private network"),
             false => self.sheet.note(
                 "tls",
@@ -166,14 +180,6 @@ impl Doctor<'_> {
                 "anybody on the way can read the checkpoints (not the keys): use an endpoint with https://",
             ),
         }
-    }
-}
-
-/// An address that is not routed in public.
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 
@@ -189,23 +195,6 @@ pub(super) fn shown(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_private() {
-        for (address, private) in [
-            ("127.0.0.1", true),
-            ("10.1.2.3", true),
-            ("192.168.0.1", true),
-            ("169.254.1.1", true),
-            ("::1", true),
-            ("fd00::1", true),
-            ("::ffff:10.0.0.1", true),
-            ("52.216.1.1", false),
-            ("2600:1f00::1", false),
-        ] {
-            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
-        }
-    }
 
     #[test]
     fn times() {

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 
 use percent_encoding::percent_decode_str;
 
+use super::BUCKET;
+
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -18,6 +20,8 @@ pub struct Request {
     /// What arrived of the body.
     pub body: Vec<u8>,
     params: Vec<(String, String)>,
+    /// What stands before the bucket.
+    pub(super) base: String,
 }
 
 impl Request {
@@ -40,14 +44,30 @@ impl Request {
         self.target.split('?').next().unwrap()
     }
 
+    /// The path behind what stands before the bucket.
+    fn inside(&self) -> &str {
+        self.path().strip_prefix(self.base.as_str()).unwrap_or("/elsewhere").trim_start_matches('/')
+    }
+
+    /// The bucket is a part of the host's name.
+    fn is_virtual_host(&self) -> bool {
+        self.header("host").is_some_and(|host| host.starts_with(&format!("{BUCKET}.")))
+    }
+
     pub fn bucket(&self) -> &str {
-        self.path().trim_start_matches('/').split('/').next().unwrap()
+        if self.is_virtual_host() { BUCKET } else { self.inside().split('/').next().unwrap() }
     }
 
     /// The decoded key; `None` for a request about the bucket.
     pub fn key(&self) -> Option<String> {
-        let key = self.path().strip_prefix('/')?.split_once('/')?.1;
+        let key = if self.is_virtual_host() { self.inside() } else { self.inside().split_once('/')?.1 };
         (!key.is_empty()).then(|| decode(key))
+    }
+
+    /// The region that it is signed for.
+    pub fn region(&self) -> &str {
+        let scope = self.header("authorization").and_then(|text| text.split("Credential=").nth(1)).unwrap_or_default();
+        scope.split('/').nth(2).unwrap_or_default()
     }
 }
 
@@ -86,7 +106,7 @@ pub(super) fn read_head(reader: &mut impl BufRead, connection: usize) -> io::Res
         .map(|(name, value)| (decode(name), decode(value)))
         .collect();
     let (method, target) = (method.to_owned(), target.to_owned());
-    Ok(Some(Request { connection, method, target, headers, body: Vec::new(), params }))
+    Ok(Some(Request { connection, method, target, headers, body: Vec::new(), params, base: String::new() }))
 }
 
 /// Reads the body into `request`, as far as it comes, and no more than `most` bytes.

@@ -6,7 +6,7 @@
 //! assert_eq!(server.requests(Operation::Complete).len(), 1);
 //! ```
 //!
-//! It speaks path style and believes every signature.
+//! It speaks path style, virtual-host style where the host begins with the bucket's name, and believes every signature.
 
 mod answering;
 mod http;
@@ -46,6 +46,7 @@ struct State {
     store: Store,
     requests: Vec<Request>,
     connections: Vec<TcpStream>,
+    base: String,
     released: bool,
     stopped: bool,
 }
@@ -53,13 +54,18 @@ struct State {
 impl Faulty {
     /// A server with an empty bucket. Of the rules that match a request, the first that is due applies.
     pub fn start(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Faulty::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), rules)
+    }
+
+    /// The same here.
+    pub fn on(listener: TcpListener, rules: impl IntoIterator<Item = Rule>) -> Self {
         let address = listener.local_addr().unwrap();
         let state = State {
             rules: rules.into_iter().collect(),
             store: Store::default(),
             requests: Vec::new(),
             connections: Vec::new(),
+            base: String::new(),
             released: false,
             stopped: false,
         };
@@ -72,6 +78,15 @@ impl Faulty {
     /// Such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From here on the bucket is below this path, such as `/gateway/s3`.
+    pub fn below(&self, path: &str) {
+        path.clone_into(&mut self.shared.lock().base);
     }
 
     /// A rule more, which counts from here on.
@@ -191,6 +206,7 @@ impl Shared {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
         while let Some(mut request) = http::read_head(&mut reader, connection)? {
+            request.base = self.lock().base.clone();
             let action = self.decide(&request);
             let arrived = match action {
                 Some(Action::Reset | Action::Deaf) => Ok(()),
@@ -237,6 +253,10 @@ impl Shared {
                 return send(stream, request, self.carry_out(request));
             }
             Some(Action::Raw(bytes)) => (bytes, None),
+            Some(Action::Judge(judge)) => {
+                let response = judge(request).unwrap_or_else(|| self.carry_out(request));
+                return send(stream, request, response);
+            }
             Some(Action::Answer(response)) => return send(stream, request, response),
             Some(Action::Change(change)) => {
                 let mut response = self.carry_out(request);

@@ -95,11 +95,16 @@ pub enum Meanwhile {
     LosePart(u32),
 }
 
+/// Answers some requests.
+pub type Judge = Arc<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
+
 /// What happens to a request.
 #[derive(Clone)]
 pub enum Action {
     /// This is answered; the store does not hear of the request.
     Answer(Response),
+    /// This answers it, or leaves it to the store.
+    Judge(Judge),
     /// These bytes go onto the wire as they are, and the connection is closed; the store does not hear of the request.
     Raw(Vec<u8>),
     /// The store does it, and its answer is changed.
@@ -141,6 +146,11 @@ impl Action {
         Action::Alter(Arc::new(change))
     }
 
+    /// This answers it, or leaves it to the store.
+    pub fn judge(judge: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static) -> Self {
+        Action::Judge(Arc::new(judge))
+    }
+
     /// An error of S3; the store does not hear of the request.
     pub fn refuse(status: u16, code: &str) -> Self {
         Action::Answer(Response::error(status, code))
@@ -151,6 +161,7 @@ impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::Answer(response) => write!(f, "Answer({})", response.status),
+            Action::Judge(_) => f.write_str("Judge"),
             Action::Raw(bytes) => write!(f, "Raw({} bytes)", bytes.len()),
             Action::Change(_) => f.write_str("Change"),
             Action::Alter(_) => f.write_str("Alter"),

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
 pub struct Authority {
@@ -15,6 +16,8 @@ pub struct Authority {
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Each has a name of its own, as in life.
+        params.distinguished_name.push(DnType::CommonName, format!("authority {}", uuid::Uuid::new_v4()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -27,6 +30,17 @@ impl Authority {
     /// The file that `AWS_CA_BUNDLE` names.
     pub fn ca(&self) -> &Path {
         &self.ca
+    }
+
+    /// A certificate for these names that ends with this year, and its key.
+    pub fn certificate(&self, names: &[&str], until: i32) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        let pair = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&pair, &self.issuer).unwrap();
+        (certificate.der().clone(), PrivateKeyDer::Pkcs8(pair.serialize_der().into()))
     }
 
     /// Writes a certificate for 127.0.0.1 and localhost, and its key.
