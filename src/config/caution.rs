@@ -38,8 +38,10 @@ impl Environment {
     /// there are.
     pub fn foreign_endpoint(&self, variables: &[&str], by_name: bool) -> Option<String> {
         let (variable, endpoint) = self.first_of(variables)?;
-        let own_keys =
-            !by_name && self.dotenv.contains_key("AWS_ACCESS_KEY_ID") && !self.real.contains_key("AWS_ACCESS_KEY_ID");
+        // Whoever wrote the same secret into the file has it.
+        let same = |name: &str| self.dotenv.get(name).is_some_and(|value| self.real.get(name) == Some(value));
+        let not_beside = self.dotenv.contains_key("AWS_ACCESS_KEY_ID") && !self.real.contains_key("AWS_ACCESS_KEY_ID");
+        let own_keys = !by_name && (not_beside || (same("AWS_ACCESS_KEY_ID") && same("AWS_SECRET_ACCESS_KEY")));
         if self.is_of_process(variable) || own_keys {
             return None;
         }
@@ -105,6 +107,15 @@ mod tests {
             assert!(load(real, both, 0o600).foreign_endpoint(&of, by_name).unwrap().contains("to http://h,"));
         }
         assert!(load(&[], "AWS_ENDPOINT_URL=http://h\n", 0o600).foreign_endpoint(&of, false).is_some());
+        let whole = format!("{both}AWS_SECRET_ACCESS_KEY=s\n");
+        for (secret, told) in [("s", false), ("t", true)] {
+            let real = [key, ("AWS_SECRET_ACCESS_KEY", secret)];
+            assert_eq!(
+                load(&real, &whole, 0o600).foreign_endpoint(&of, false).is_some(),
+                told,
+                "the same keys, or others"
+            );
+        }
         let real = [key, ("S3_ENDPOINT", "http://own")];
         assert_eq!(load(&real, both, 0o600).foreign_endpoint(&of, false), None);
     }
