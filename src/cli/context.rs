@@ -133,6 +133,7 @@ impl Context {
         if self.typed.profile {
             // A profile that was typed is meant, even where keys are in the environment.
             config.profile = profile;
+            config.profile_of_environment = false;
         }
         self.caution(&config);
         config.addressing = match self.common.addressing_style {

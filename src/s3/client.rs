@@ -15,6 +15,7 @@ use super::learn::Learnt;
 use super::memory::{self, Facts, Subject};
 use super::nearness::is_near;
 use super::profile_settings::{self, ProfileSettings};
+use super::providers::Sources;
 use super::proxy::Detour;
 use super::roots::Roots;
 use super::transport::Transport;
@@ -88,6 +89,12 @@ impl Client {
         let detour = Detour::to(&settings.proxies, home.is_secure(), &host, port)?;
         let roots =
             Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle.clone() };
+        let sources = Sources {
+            profile: settings.profile,
+            profile_of_environment: settings.profile_of_environment,
+            region,
+            ca_bundle: settings.ca_bundle,
+        };
         let transport = Transport::new(home.is_secure(), roots, detour, runtime.connect_timeout).await?;
         let reached = Reached {
             bucket: settings.bucket,
@@ -96,7 +103,7 @@ impl Client {
             site: RwLock::new(site),
             home,
             facts,
-            identity: Identity::new(settings.credentials, settings.profile, &region, settings.ca_bundle),
+            identity: Identity::new(settings.credentials, sources),
             transport,
             account,
             writes: settings.writes,

@@ -37,6 +37,9 @@ pub struct S3Config {
     /// A profile of the AWS config and credentials files. Where it is set, it alone says who we are:
     /// `credentials` are not used.
     pub profile: Option<String>,
+    /// Whether `profile` is only what `AWS_PROFILE` says: then a web identity of the process's environment comes before its
+    /// keys, as with the AWS CLI.
+    pub profile_of_environment: bool,
     /// PEM certificates of authorities to trust on top of the system's.
     pub ca_bundle: Option<PathBuf>,
     /// PEM certificates of authorities to trust in place of the system's; with `None` here and no
@@ -71,6 +74,7 @@ impl S3Config {
             fips: None,
             addressing: Addressing::Auto,
             profile: None,
+            profile_of_environment: false,
             ca_bundle: None,
             cert_file: None,
             cert_dirs: Vec::new(),
@@ -124,6 +128,7 @@ impl S3Config {
             fips: switch("AWS_USE_FIPS_ENDPOINT")?,
             addressing,
             profile: if credentials.is_some() { None } else { environment.get("AWS_PROFILE") },
+            profile_of_environment: true,
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             cert_dirs: environment.get("SSL_CERT_DIR").map_or_else(Vec::new, |all| split_paths(&all).collect()),

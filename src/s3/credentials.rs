@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::mem;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -105,21 +104,14 @@ struct Kept {
 }
 
 impl Identity {
-    pub(super) fn new(
-        given: Option<StaticCredentials>,
-        profile: Option<String>,
-        region: &str,
-        ca_bundle: Option<PathBuf>,
-    ) -> Self {
-        match (given, profile) {
+    /// Keys that are given, unless a profile is named as well; else whatever the sources have.
+    pub(super) fn new(given: Option<StaticCredentials>, sources: Sources) -> Self {
+        match (given, &sources.profile) {
             (Some(given), None) => Identity::Given(given.into_credentials()),
-            (_, profile) => {
-                let sources = Sources { profile: profile.clone(), region: region.to_owned(), ca_bundle };
-                Identity::Chain(Box::new(Chain::new(profile, move || {
-                    let sources = sources.clone();
-                    async move { sources.ask().await }.boxed()
-                })))
-            }
+            (_, profile) => Identity::Chain(Box::new(Chain::new(profile.clone(), move || {
+                let sources = sources.clone();
+                async move { sources.ask().await }.boxed()
+            }))),
         }
     }
 

@@ -37,6 +37,8 @@ const PROVIDER_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Sources {
     /// A profile that is named, as opposed to what `AWS_PROFILE` of the process says.
     pub(super) profile: Option<String>,
+    /// Whether that is by a variable alone.
+    pub(super) profile_of_environment: bool,
     pub(super) region: String,
     /// `AWS_CA_BUNDLE`: PEM certificates to trust on top of the system's, as the AWS CLI does for all its services.
     pub(super) ca_bundle: Option<PathBuf>,
@@ -78,7 +80,8 @@ impl Sources {
             None => SharedCredentialsProvider::new(of_profile(plan.name.as_deref(), config)),
         };
         // What is named wins over the environment; what AWS_PROFILE names does not.
-        let ambient = self.profile.is_none() || is_set_to("AWS_PROFILE", self.profile.as_deref());
+        let ambient = self.profile.is_none()
+            || (self.profile_of_environment && is_set_to("AWS_PROFILE", self.profile.as_deref()));
         let chain = match self.profile {
             None => CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new()),
             Some(_) => CredentialsProviderChain::first_try("Nothing", Nothing),

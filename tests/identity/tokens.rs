@@ -2,7 +2,7 @@
 
 use sha1::{Digest, Sha1};
 
-use crate::support::bed::Bed;
+use crate::support::bed::{Bed, said};
 use crate::support::faulty::{Answering, Faulty, Response};
 use crate::{CANARY, assert_signed_by, assumed, bed_with, field, refused};
 
@@ -34,8 +34,8 @@ fn a_web_identity_has_its_place_in_the_order() {
     let bed = with_token(&server, &sts);
     assert_signed_by(&bed, &server, "ASIATOKEN");
     let asked = sts.requests().pop().unwrap();
-    let said = ["RoleArn", "RoleSessionName", "WebIdentityToken"].map(|name| field(&asked.body, name).unwrap());
-    assert_eq!(said, ["arn:aws:iam::123456789012:role/irsa", "pod", &format!("jwt.{CANARY}")]);
+    let sent = ["RoleArn", "RoleSessionName", "WebIdentityToken"].map(|name| field(&asked.body, name).unwrap());
+    assert_eq!(sent, ["arn:aws:iam::123456789012:role/irsa", "pod", &format!("jwt.{CANARY}")]);
     bed.write("home/.aws/credentials", format!("[default]\n{BASE}").as_bytes());
     assert_signed_by(&bed, &server, "ASIATOKEN");
     bed.write("home/.aws/config", b"[default]\nrole_arn = arn:aws:iam::1:role/a\nsource_profile = default\n");
@@ -43,6 +43,10 @@ fn a_web_identity_has_its_place_in_the_order() {
     bed.write("home/.aws/config", format!("[profile named]\n{BASE}").as_bytes());
     bed.ok(["ls", "--profile", "named"]);
     assert_eq!(crate::signer(&server).unwrap(), "AKIDBASE", "what is typed wins over the environment");
+    for (arguments, signer) in [(&["ls"][..], "ASIATOKEN"), (&["ls", "--profile", "named"], "AKIDBASE")] {
+        let listed = said(bed.command(arguments).env("AWS_PROFILE", "named").output().unwrap());
+        assert_eq!((listed.code, &*crate::signer(&server).unwrap()), (Some(0), signer), "by that name: {listed:?}");
+    }
 }
 
 #[test]
