@@ -71,8 +71,7 @@ impl WriteSettings {
     /// Metadata out of pairs, their names in lower case.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name that comes twice, and for what [`metadata`](Self::metadata)
-    /// may not have.
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a name that comes twice, and for names and values that no header carries.
     pub fn metadata_of(pairs: impl IntoIterator<Item = (String, String)>) -> Result<BTreeMap<String, String>> {
         let mut metadata = BTreeMap::new();
         for (name, value) in pairs {
