@@ -71,23 +71,55 @@ async fn what_is_planted_is_not_written_to() {
     assert_eq!(bed.everything(), left, "what was planted is left where it is");
 }
 
-#[tokio::test]
-async fn a_part_on_its_way_can_be_seen() {
-    let bed = Bed::new();
-    let upload = bed.begin("k", &WriteOptions::replace()).await.unwrap();
-    let path = bed.path(&upload.0);
-    let body = PartBody::from_bytes(vec![7; 8 << 20].into());
-    let mut sending = bed.put_part("k", &upload, Part { number: 1, offset: 0 }, &body);
-    // Each poll moves it on by one piece at most, so it is met in the midst of them.
-    while fs::metadata(&path).unwrap().len() == 0 {
+#[test]
+fn a_part_on_its_way_can_be_seen() {
+    // What blocks waits in one line, in which a gate stops the part after its file was opened and before it is written.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let bed = Bed::new();
+        let upload = bed.begin("k", &WriteOptions::replace()).await.unwrap();
+        let body = PartBody::from_bytes(vec![7; 8 << 20].into());
+        let mut sending = bed.put_part("k", &upload, Part { number: 1, offset: 0 }, &body);
+        let mut before_opening = Gate::shut();
+        before_opening.reached().await;
         assert!(futures::poll!(&mut sending).is_pending());
-        tokio::task::yield_now().await;
+        let mut before_writing = Gate::shut();
+        before_opening.open();
+        before_writing.reached().await;
+        assert!(futures::poll!(&mut sending).is_pending());
+        let lock = || File::open(bed.path(&upload.0)).unwrap().try_lock();
+        assert!(matches!(lock(), Err(TryLockError::WouldBlock)));
+        before_writing.open();
+        sending.await.unwrap();
+        // Another test may start a process, which has all locks of this one until its first instruction.
+        while lock().is_err() {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// Holds the thread that blocking work runs on, from its turn until it is opened.
+struct Gate {
+    reached: tokio::sync::oneshot::Receiver<()>,
+    opened: std::sync::mpsc::Sender<()>,
+}
+
+impl Gate {
+    fn shut() -> Gate {
+        let (reach, reached) = tokio::sync::oneshot::channel();
+        let (opened, opening) = std::sync::mpsc::channel();
+        tokio::task::spawn_blocking(move || {
+            let _ = reach.send(());
+            let _ = opening.recv();
+        });
+        Gate { reached, opened }
     }
-    let lock = || File::open(&path).unwrap().try_lock();
-    assert!(matches!(lock(), Err(TryLockError::WouldBlock)));
-    sending.await.unwrap();
-    // Another test may start a process, which has all locks of this one until its first instruction.
-    while lock().is_err() {
-        tokio::task::yield_now().await;
+
+    async fn reached(&mut self) {
+        (&mut self.reached).await.unwrap();
+    }
+
+    fn open(self) {
+        self.opened.send(()).unwrap();
     }
 }
