@@ -24,6 +24,10 @@ pub const DEFAULT_PART_SIZE: u64 = 8 * MIB;
 pub const MOST_AUTO_CONCURRENCY: usize = 256;
 /// How long a put of a directory may show no sign of life: it shows one three times in this time.
 pub const DEFAULT_CLAIM_EXPIRY: Duration = Duration::from_secs(300);
+/// How long transfers that were cancelled may clean up where somebody waits for their end: under two seconds in all.
+const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(1_500);
+/// The same for what must leave nothing in the store: a measurement, a check.
+pub(crate) const PATIENT_CANCEL_GRACE: Duration = Duration::from_secs(20);
 
 /// How large the parts of a multipart transfer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub struct RuntimeConfig {
     pub retry_budget: RetryBudget,
     /// Stops every transfer that runs under this configuration; they clean up and return [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub cancel: CancellationToken,
+    /// How long a transfer that `cancel` has stopped may still take to give its uploads up. Default: 1.5 s.
+    pub cancel_grace: Duration,
     /// Told of progress, retries and warnings.
     pub observer: Arc<dyn Observer>,
 }
@@ -102,6 +108,7 @@ impl Default for RuntimeConfig {
             claim_expiry: DEFAULT_CLAIM_EXPIRY,
             retry_budget: RetryBudget::default(),
             cancel: CancellationToken::new(),
+            cancel_grace: DEFAULT_CANCEL_GRACE,
             observer: Arc::new(Silent),
         }
     }
@@ -167,6 +174,7 @@ impl fmt::Debug for RuntimeConfig {
             .field("state_dir", &self.state_dir)
             .field("resume", &self.resume)
             .field("claim_expiry", &self.claim_expiry)
+            .field("cancel_grace", &self.cancel_grace)
             .finish_non_exhaustive()
     }
 }

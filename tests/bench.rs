@@ -10,7 +10,8 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::bed::{Bed, Said, local, minio};
+use support::bed::{Bed, Said, faulty, local, minio};
+use support::faulty::{Action, Faulty, Operation, Place, Rule};
 
 const SMALL: [&str; 8] = ["--json", "bench", "--size", "6MiB", "--runs", "2", "-j", "1,2"];
 
@@ -173,6 +174,27 @@ fn an_interrupted_upload_is_aborted() {
         assert_eq!(ended, Some(130), "{told}");
         assert_gone(&bed);
     }
+}
+
+/// A server that is slow to say which upload it began is waited for, longer than other commands wait.
+#[test]
+fn an_upload_whose_id_comes_late_is_aborted() {
+    let server = Faulty::start([Rule::nth(1, Operation::Create, Action::Stall(Place::Head(0)))]);
+    let bed = faulty(&server);
+    let mut command = bed.command(["bench", "--op", "put", "--size", "24MiB", "--runs", "1", "-j", "2"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.requests(Operation::Create).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(told.any(|line| line.contains("Ctrl-C once more leaves it there")));
+    assert_eq!(server.uploads().len(), 1);
+    server.release();
+    assert!(told.any(|line| line.contains("removed from the store")));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!((server.keys(), server.uploads()), (vec![], vec![]));
 }
 
 // --- the baseline

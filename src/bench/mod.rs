@@ -45,7 +45,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::StorageBackend;
-use crate::config::RuntimeConfig;
+use crate::config::{PATIENT_CANCEL_GRACE, RuntimeConfig};
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Silent};
 use crate::transfer::Transfer;
@@ -62,10 +62,10 @@ pub use verdict::{Bottleneck, Bound};
 
 use shelf::Shelf;
 
-/// How often, and after how long each time, the store is looked at once more after an interruption: together less than an
-/// interrupted command has to clean up.
-const AFTERTHOUGHTS: u32 = 4;
-const BETWEEN_THOUGHTS: Duration = Duration::from_millis(300);
+/// How often in succession nothing was found in the store after an interruption when nothing comes any more, and how long
+/// it is waited before each look.
+const LAST_LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 /// Opens the store that is measured, again and again.
 #[async_trait]
@@ -152,16 +152,20 @@ pub async fn run(
         resume: false,
         ..runtime.clone()
     };
+    let runtime = &RuntimeConfig { cancel_grace: PATIENT_CANCEL_GRACE, ..runtime.clone() };
     let shelf = Shelf::new(Transfer::new(stores.open(undisturbed).await?), plan.files > 1);
     let outcome = sweep::sweep(plan, runtime, stores, &watcher, &shelf).await;
     let mut removed = shelf.clear().await;
-    for _ in 0..AFTERTHOUGHTS {
-        if removed.is_ok() && outcome.is_err() {
+    if outcome.is_err() {
+        let mut looks = 0;
+        while looks < LAST_LOOKS && removed.is_ok() {
             // A server may still carry out what it was asked for before it was given up.
-            tokio::time::sleep(BETWEEN_THOUGHTS).await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
             removed = shelf.clear().await;
+            looks = if let Ok(0) = removed { looks + 1 } else { 0 };
         }
     }
+    let removed = removed.map(drop);
     match (outcome, removed) {
         (Ok(report), removed) => removed.map(|()| report),
         (Err(error), Ok(())) if error.kind() == ErrorKind::Cancelled => {

@@ -67,11 +67,11 @@ impl Shelf {
         Ok(())
     }
 
-    /// Removes everything, what nobody knows of included.
-    pub(super) async fn clear(&self) -> Result<()> {
+    /// Removes everything, what nobody knows of included: how many objects of that kind there were.
+    pub(super) async fn clear(&self) -> Result<usize> {
         let names: Vec<String> = self.with(|names| names.iter().cloned().collect());
         if names.is_empty() && self.next.load(Relaxed) == 1 {
-            return Ok(());
+            return Ok(0);
         }
         let removed = stream::iter(names).map(|name| async move { self.remove(&name).await });
         let failed = removed.buffer_unordered(AT_ONCE).filter_map(|outcome| async { outcome.err() });
@@ -80,18 +80,19 @@ impl Shelf {
         let store = self.transfer.store();
         let outcome = async {
             let left = store.list(&format!("{}/", self.prefix)).await?;
+            let found = left.len();
             let removed = stream::iter(left).map(|object| async move { store.delete(&object.key).await });
             let failed = removed.buffer_unordered(AT_ONCE).filter_map(|outcome| async { outcome.err() });
             match std::pin::pin!(failed).next().await {
                 Some(error) => Err(error),
-                None => Ok(()),
+                None => Ok(found),
             }
         };
         match (outcome.await, first_failure) {
             (Err(error), _) => Err(self.left(error)),
             // Its objects are gone by now; an upload may not be.
-            (Ok(()), Some(error)) => Err(self.left(error)),
-            (Ok(()), None) => Ok(()),
+            (Ok(_), Some(error)) => Err(self.left(error)),
+            (Ok(found), None) => Ok(found),
         }
     }
 

@@ -143,7 +143,9 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
 
 /// Runs the command until it ends, or until something ends it.
 async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
-    let watch = Watch::start(context.runtime.cancel.clone(), context.common.deadline)?;
+    let is_patient = matches!(&command, Action::Bench(_) | Action::Setup(_));
+    let grace = if is_patient { signals::PATIENT_GRACE } else { signals::GRACE };
+    let watch = Watch::start(context.runtime.cancel.clone(), context.common.deadline, grace)?;
     let late = match &command {
         // Nothing goes on there, and its objects are all that matters.
         Action::Bench(_) => Error::cancelled().hint_is(format!(
@@ -171,9 +173,15 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
         context.progress.keep_telling().await;
         std::future::pending().await
     };
+    let asking_for_patience = async {
+        watch.cancelled_for(signals::GRACE).await;
+        context.output.note("removing what was put into the store; Ctrl-C once more leaves it there");
+        std::future::pending().await
+    };
     let outcome = tokio::select! {
         outcome = work => outcome,
         outcome = telling => outcome,
+        outcome = asking_for_patience, if is_patient => outcome,
         () = watch.overdue() => Err(late.into()),
     };
     context.progress.finish();

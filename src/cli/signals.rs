@@ -12,10 +12,11 @@ use super::exit::{Failure, GAVE_UP};
 use super::units::taken;
 
 /// How long a command may take to clean up; a little more than the library takes to give an upload up.
-const GRACE: Duration = Duration::from_millis(1_900);
-
+pub(crate) const GRACE: Duration = Duration::from_millis(1_900);
+/// The same for one that must leave nothing in the store.
+pub(crate) const PATIENT_GRACE: Duration = Duration::from_secs(30);
 /// When a command is gone, whatever it waits for.
-const LAST_CALL: Duration = Duration::from_millis(1_970);
+const AFTER_GRACE: Duration = Duration::from_millis(70);
 
 /// Why a command was ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +30,20 @@ pub(crate) enum Cause {
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
     cancel: CancellationToken,
+    grace: Duration,
     cause: Arc<OnceLock<Cause>>,
 }
 
 impl Watch {
-    /// Catches the signals from here on, inside a runtime.
-    pub(crate) fn start(cancel: CancellationToken, deadline: Option<Duration>) -> storage::Result<Self> {
+    /// Catches the signals from here on, inside a runtime. A command may take `grace` to clean up.
+    pub(crate) fn start(
+        cancel: CancellationToken,
+        deadline: Option<Duration>,
+        grace: Duration,
+    ) -> storage::Result<Self> {
         let catch = |kind| signal(kind).map_err(|error| Error::local("catch signals", error));
         let (interrupt, terminate) = (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
-        let watch = Watch { cancel, cause: Arc::default() };
+        let watch = Watch { cancel, grace, cause: Arc::default() };
         tokio::spawn(watch.clone().catch(interrupt, terminate, deadline));
         Ok(watch)
     }
@@ -61,7 +67,7 @@ impl Watch {
         self.cancel.cancel();
         // Not a task: a thread that waits for a terminal, a pipe or a disk keeps none of this waiting.
         std::thread::spawn(move || {
-            std::thread::sleep(LAST_CALL);
+            std::thread::sleep(self.grace + AFTER_GRACE);
             std::process::exit(cause.failure().code.into());
         });
         // Whoever presses Ctrl-C now does not want to wait for the clean-up.
@@ -76,8 +82,13 @@ impl Watch {
 
     /// Returns when a command that was told to stop should be gone.
     pub(crate) async fn overdue(&self) {
+        self.cancelled_for(self.grace).await;
+    }
+
+    /// Returns when a command was told to stop this long ago.
+    pub(crate) async fn cancelled_for(&self, time: Duration) {
         self.cancel.cancelled().await;
-        tokio::time::sleep(GRACE).await;
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -25,8 +25,6 @@ pub(crate) use send::{Parts, Unwatched, Watch, send_parts};
 
 /// How long a failed transfer may still take to give its upload up, which may be while the server is overloaded.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The same where somebody waits for the end.
-const ABORT_TIMEOUT_WHEN_CANCELLED: Duration = Duration::from_millis(1_500);
 
 /// One object's way into the store.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +82,7 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, 
 pub(crate) async fn give_up<B: StorageBackend + ?Sized>(store: &B, key: &str, upload: &UploadId) -> bool {
     let soon = async {
         store.runtime().cancel.cancelled().await;
-        tokio::time::sleep(ABORT_TIMEOUT_WHEN_CANCELLED).await;
+        tokio::time::sleep(store.runtime().cancel_grace).await;
     };
     let why_not = tokio::select! {
         aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, upload)) => match aborted {
@@ -113,7 +111,7 @@ pub(crate) async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -
         let upload = beginning.await?;
         store.abort(job.key, &upload).await
     };
-    let _ = tokio::time::timeout(ABORT_TIMEOUT_WHEN_CANCELLED, late).await;
+    let _ = tokio::time::timeout(store.runtime().cancel_grace, late).await;
     Err(Error::cancelled().action("put").on(job.key))
 }
 

@@ -25,7 +25,7 @@ mod uploads;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusoto_core::signature::SignedRequest;
@@ -77,9 +77,8 @@ const CLEAN_UP: &str = "clean-up";
 const KEPT: &str = "kept";
 /// A doctor's patience: enough for a server that asks to slow down.
 const RETRIES: u32 = 2;
-/// How long, and how often, it is looked once more for what a server carried out after it was given up: less than an
-/// interrupted command has to clean up.
-const AFTERTHOUGHTS: Duration = Duration::from_millis(1_000);
+/// How often, and after how long each time, it is looked once more for what a server carried out after it was given up.
+const AFTERTHOUGHTS: u32 = 8;
 const BETWEEN_THOUGHTS: Duration = Duration::from_millis(250);
 /// Bytes of a small object.
 const SMALL: usize = 1000;
@@ -232,9 +231,11 @@ impl Doctor<'_> {
         if !self.scratch.is_used() {
             return "nothing was put into the store".to_owned();
         }
-        let started = Instant::now();
         let mut cleared = self.scratch.clear(self.held.list).await;
-        while cleared.is_ok() && started.elapsed() < AFTERTHOUGHTS {
+        for _ in 0..AFTERTHOUGHTS {
+            if cleared.is_err() {
+                break;
+            }
             // A server may still carry out what it was asked for before it was given up.
             tokio::time::sleep(BETWEEN_THOUGHTS).await;
             cleared = self.scratch.clear(self.held.list).await;

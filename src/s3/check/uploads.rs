@@ -6,7 +6,7 @@ use super::rights::OBJECT;
 use super::{Doctor, SMALL, fresh_bytes};
 use crate::backend::{Part, PartReceipt, Precondition, Stored, UploadId, WriteOptions};
 use crate::body::PartBody;
-use crate::config::MIB;
+use crate::config::{MIB, PATIENT_CANCEL_GRACE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::memory::Crc64Known;
 use crate::s3::payload::Payload;
@@ -17,8 +17,6 @@ use crate::s3::{complete, get, upload};
 /// The smallest part that S3 takes before the last one
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 const PART: usize = 5 * MIB as usize;
-/// How long the id of an upload that was begun is waited for after an interruption.
-const ID_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(1_000);
 
 impl Doctor<'_> {
     pub(super) async fn multipart_and_ranges(&mut self) -> Result<()> {
@@ -115,7 +113,7 @@ impl Doctor<'_> {
         match begun {
             Ok(begun) => Ok(begun.inspect(|id| self.scratch.begun(path, id))),
             Err(cancelled) => {
-                if let Ok(Ok(id)) = tokio::time::timeout(ID_TIMEOUT, beginning).await {
+                if let Ok(Ok(id)) = tokio::time::timeout(PATIENT_CANCEL_GRACE, beginning).await {
                     self.scratch.begun(path, &id);
                 }
                 Err(cancelled)
