@@ -1,6 +1,6 @@
 //! What the answers teach about a bucket: its region, the server's clock, that somebody is there at all.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +50,8 @@ pub(super) struct Learnt {
     /// The bucket is looked for where an earlier command found it, and was not found there yet.
     from_memory: AtomicBool,
     has_answered: AtomicBool,
+    /// Of readings, which are requests of their own at each try.
+    pub(super) failed_contacts: Arc<AtomicU32>,
     deletes_singly: AtomicBool,
     keeps_versions: AtomicBool,
     is_minio: AtomicBool,
