@@ -15,6 +15,7 @@ use super::memory::Facts;
 use super::noted::Noted;
 use super::request::Outgoing;
 use super::sums::Sums;
+use crate::error::ErrorKind;
 use crate::event::Event;
 
 /// Tries at an endpoint that has never answered: a wrong address should not take the time of an outage.
@@ -234,13 +235,16 @@ impl Learnt {
         moved(SystemTime::now(), self.skew.load(Ordering::Relaxed))
     }
 
-    /// Gives up sooner at an endpoint that has never answered.
+    /// Gives up sooner at an endpoint that has never answered; one that has is not looked for in the settings.
     pub(super) fn count_contact(&self, mut failure: Failure, outgoing: &Outgoing) -> Failure {
-        if failure.no_contact && !self.has_answered.load(Ordering::Relaxed) {
-            let failed = outgoing.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
-            if failed >= FIRST_CONTACT_TRIES {
-                failure.error = failure.error.retryable_later();
-            }
+        if !failure.no_contact || failure.error.kind() != ErrorKind::Unavailable {
+            return failure;
+        }
+        if self.has_answered.load(Ordering::Relaxed) {
+            let back = "the server answered before: run the same command again once it is back";
+            failure.error = failure.error.hint_is(back);
+        } else if outgoing.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1 >= FIRST_CONTACT_TRIES {
+            failure.error = failure.error.retryable_later();
         }
         failure
     }

@@ -85,3 +85,17 @@ fn an_endpoint_that_never_answered_is_given_up_soon() {
         }
     });
 }
+
+/// Its address is right, so that there is nothing to check in the settings.
+#[test]
+fn a_server_that_went_away_is_no_wrong_endpoint() {
+    bounded(async {
+        let server = Faulty::start([]);
+        let store = storage_with(config(&server), runtime()).await;
+        assert_eq!(store.list("").await.unwrap().len(), 0);
+        drop(server);
+        // The first try may still take a connection that was open.
+        let error = store.list("").await.unwrap_err();
+        assert_eq!(error.hint(), Some("the server answered before: run the same command again once it is back"));
+    });
+}
