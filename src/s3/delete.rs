@@ -13,7 +13,7 @@ use quick_xml::escape::escape;
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{DeleteObjectRequest, S3};
 
-use super::answer::{Answer, header};
+use super::answer::Answer;
 use super::client::Client;
 use super::dispatch::Control;
 use super::noted::{Kind, Version};
@@ -21,7 +21,6 @@ use super::payload::Payload;
 use super::request::Outgoing;
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 
 const ACTION: &str = "remove";
 /// Keys of one request, S3's limit: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
@@ -42,15 +41,7 @@ pub(super) async fn delete(client: &Arc<Client>, path: &str) -> Result<()> {
     let input = DeleteObjectRequest { bucket: client.bucket.clone(), key: full, ..DeleteObjectRequest::default() };
     match control.run(client, |s3| async move { s3.delete_object(input).await }).await {
         Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-        outcome => {
-            let (_, headers) = outcome?;
-            let is_hidden =
-                header(&headers, "x-amz-delete-marker").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-            if is_hidden && client.learnt.keeps_versions() {
-                client.runtime.observer.event(&Event::VersionsKept);
-            }
-            Ok(())
-        }
+        outcome => outcome.map(drop),
     }
 }
 

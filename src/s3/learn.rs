@@ -61,6 +61,17 @@ pub(super) struct Learnt {
 }
 
 impl Client {
+    /// Tells once that the bucket keeps what is removed, as a version or a delete marker shows. The version `null` is that
+    /// of an object that was put while nothing was kept
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html>).
+    pub(super) fn note_version(&self, headers: &HeaderMap) {
+        let has_version = header(headers, "x-amz-version-id").is_some_and(|id| id != "null");
+        let is_marked = header(headers, "x-amz-delete-marker").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if (has_version || is_marked) && !self.learnt.keeps_versions.swap(true, Ordering::Relaxed) {
+            self.runtime.observer.event(&Event::VersionsKept);
+        }
+    }
+
     /// Takes from a refusal what the next try can do better: another region, another time, newer credentials.
     pub(super) async fn learn(
         &self,
@@ -162,11 +173,6 @@ impl Learnt {
 
     pub(super) fn deletes_singly(&self) -> bool {
         self.deletes_singly.load(Ordering::Relaxed)
-    }
-
-    /// The bucket keeps what is removed as an old version; true the first time.
-    pub(super) fn keeps_versions(&self) -> bool {
-        !self.keeps_versions.swap(true, Ordering::Relaxed)
     }
 
     /// The bucket is where it was looked for.
