@@ -199,6 +199,7 @@ fn retention() {
         &["rm", "--partial", "--keep-last", "3"],
         &["rm", "--keep-last", "3", "--yes", ""],
         &["rm", "--partial", "--yes", "runs/", "/"],
+        &["rm", "--keep-last", "3", "--yes", "s3://bucket/"],
         &["put", "run", "--keep-last", "0"],
         &["put", "run/file", "--keep-last", "3"],
         &["put", "-", "key", "--keep-last", "3"],
