@@ -65,6 +65,8 @@ use shelf::Shelf;
 /// How often in succession nothing was found in the store after an interruption when nothing comes any more, and how long
 /// it is waited before each look.
 const LAST_LOOKS: u32 = 4;
+/// How often a checkpoint is looked at again that a put of ours seems to be writing.
+const LOOKS_WHILE_HELD: u32 = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 /// Opens the store that is measured, again and again.
@@ -157,12 +159,18 @@ pub async fn run(
     let outcome = sweep::sweep(plan, runtime, stores, &watcher, &shelf).await;
     let mut removed = shelf.clear().await;
     if outcome.is_err() {
-        let mut looks = 0;
-        while looks < LAST_LOOKS && removed.is_ok() {
+        let (mut quiet, mut held) = (0, 0);
+        while quiet < LAST_LOOKS && held < LOOKS_WHILE_HELD {
             // A server may still carry out what it was asked for before it was given up.
             tokio::time::sleep(BETWEEN_LOOKS).await;
             removed = shelf.clear().await;
-            looks = if let Ok(0) = removed { looks + 1 } else { 0 };
+            match &removed {
+                Ok(0) => quiet += 1,
+                Ok(_) => quiet = 0,
+                // The last word of a put that was ended is still on its way.
+                Err(error) if error.kind() == ErrorKind::Exists => held += 1,
+                Err(_) => break,
+            }
         }
     }
     let removed = removed.map(drop);

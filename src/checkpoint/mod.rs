@@ -4,6 +4,7 @@ mod again;
 mod catalog;
 mod checks;
 mod claim;
+mod claim_file;
 mod commit;
 mod fence;
 mod filter;
