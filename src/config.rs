@@ -1,6 +1,7 @@
 //! Settings: how transfers run, and every environment variable's name, default and parsing.
 
 mod environment;
+mod job;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::environment::Environment;
+pub use self::job::processes_of_job;
 
 use crate::descriptors;
 use crate::error::{Error, Result};
@@ -66,6 +68,9 @@ pub struct RuntimeConfig {
     /// Requests in flight at once over all files; fewer where the process may not have six descriptors for each.
     /// Default: [`Concurrency::Auto`].
     pub concurrency: Concurrency,
+    /// Processes that begin the same at the same moment ([`processes_of_job`]): each begins with its share of few requests.
+    /// Default: 1.
+    pub begun_together: u32,
     /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
     pub max_memory: u64,
     /// How often a failed request is repeated. Default: 8, which spans about 20 seconds of outage.
@@ -98,6 +103,7 @@ impl Default for RuntimeConfig {
         RuntimeConfig {
             part_size: PartSize::Auto,
             concurrency: Concurrency::Auto,
+            begun_together: 1,
             max_memory: 512 * MIB,
             retries: 8,
             connect_timeout: Duration::from_secs(5),
@@ -166,6 +172,7 @@ impl fmt::Debug for RuntimeConfig {
         f.debug_struct("RuntimeConfig")
             .field("part_size", &self.part_size)
             .field("concurrency", &self.concurrency)
+            .field("begun_together", &self.begun_together)
             .field("max_memory", &self.max_memory)
             .field("retries", &self.retries)
             .field("connect_timeout", &self.connect_timeout)

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::error::ErrorKind;
-use storage::config::state_dir;
+use storage::config::{processes_of_job, state_dir};
 use storage::{Error, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -105,8 +105,10 @@ fn execute(parsed: Parsed) -> ExitCode {
         Action::Get(args) => !args.no_resume,
         _ => true,
     };
+    // After a restart all processes of a job get the same at once; what is put without --rank, one of them puts.
+    let begun_together = if matches!(&command, Action::Get(_)) { processes_of_job(&environment) } else { 1 };
     let state_dir = state_dir(&environment);
-    let runtime = RuntimeConfig { resume, state_dir, ..runtime_config(&common, progress.clone()) };
+    let runtime = RuntimeConfig { resume, begun_together, state_dir, ..runtime_config(&common, progress.clone()) };
     if let Some(caution) = environment.open_secret() {
         output.warning(&caution);
     }
