@@ -17,6 +17,7 @@ use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Silent};
 use crate::retry::RetryBudget;
+use crate::throttle::Throttle;
 
 /// One mebibyte in bytes.
 pub const MIB: u64 = 1 << 20;
@@ -71,6 +72,8 @@ pub struct RuntimeConfig {
     /// Processes that begin the same at the same moment ([`processes_of_job`]): each begins with its share of few requests.
     /// Default: 1.
     pub begun_together: u32,
+    /// What all transfers together may move in a second. Default: no bound.
+    pub bandwidth: Option<Throttle>,
     /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
     pub max_memory: u64,
     /// How often a failed request is repeated. Default: 8, which spans about 20 seconds of outage.
@@ -104,6 +107,7 @@ impl Default for RuntimeConfig {
             part_size: PartSize::Auto,
             concurrency: Concurrency::Auto,
             begun_together: 1,
+            bandwidth: None,
             max_memory: 512 * MIB,
             retries: 8,
             connect_timeout: Duration::from_secs(5),
@@ -121,9 +125,11 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// The most that [`concurrency`](Self::concurrency) comes to, as far as descriptors suffice, and never nothing.
+    /// The most that [`concurrency`](Self::concurrency) comes to, as far as descriptors and
+    /// [`bandwidth`](Self::bandwidth) suffice, and never nothing.
     pub(crate) fn in_flight(&self) -> usize {
-        self.concurrency.most().min(descriptors::suffice_for()).max(1)
+        let fed = self.bandwidth.as_ref().map_or(usize::MAX, Throttle::connections);
+        self.concurrency.most().min(descriptors::suffice_for()).min(fed).max(1)
     }
 
     /// The same, where the caller's token ends nothing.
@@ -173,6 +179,7 @@ impl fmt::Debug for RuntimeConfig {
             .field("part_size", &self.part_size)
             .field("concurrency", &self.concurrency)
             .field("begun_together", &self.begun_together)
+            .field("bandwidth", &self.bandwidth)
             .field("max_memory", &self.max_memory)
             .field("retries", &self.retries)
             .field("connect_timeout", &self.connect_timeout)

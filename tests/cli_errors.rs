@@ -153,6 +153,8 @@ fn numbers_and_choices() {
         ("-j", "0"),
         ("-j", "many"),
         ("--max-memory", "-1"),
+        ("--bwlimit", "1KiB"),
+        ("--bwlimit", "fast"),
         ("--retries", "-1"),
         ("--retries", "1.5"),
         ("--stall-timeout", "0s"),

@@ -131,6 +131,7 @@ fn runtime_config(common: &Common, progress: Arc<Progress>) -> RuntimeConfig {
     RuntimeConfig {
         part_size: *common.part_size.first(),
         concurrency: *common.concurrency.first(),
+        bandwidth: common.bwlimit.clone(),
         max_memory: common.max_memory,
         retries: common.retries,
         stall_timeout: common.stall_timeout,

@@ -126,7 +126,7 @@ impl Transfer {
             let _slot = self.flow.slot().await?;
             let since = Instant::now();
             let body = PartBody::from_file(source.file.clone(), source.name.clone(), 0, source.size);
-            let body = body.with_progress(HighWater::new(mover)).guarded(source.guard());
+            let body = body.with_progress(HighWater::new(mover)).guarded(source.guard()).paced(self.throttle());
             if body.is_empty() {
                 source.check_unchanged().await?;
             }
