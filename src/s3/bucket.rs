@@ -36,6 +36,8 @@ pub(super) async fn look(client: &Arc<Client>) -> Result<Look> {
             let region = header(&answer.headers, "x-amz-bucket-region").map(str::to_owned);
             return Ok(Look::There { region });
         }
+        // Who has no identity, or is no further than the proxy, is told that by any other request as well.
+        Err(error) if error.kind() == ErrorKind::Denied && error.code().is_none() => return Err(error),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Other) => error,
         Err(error) => return Err(error),
     };
@@ -130,7 +132,8 @@ pub(super) async fn ownership(client: &Arc<Client>) -> Result<Ownership> {
     }
 }
 
-/// Whether the refusal is that of a missing right, as opposed to wrong keys or an expired token. HEAD has no code.
+/// Whether the refusal is the server's own for want of a right, as opposed to wrong keys, an expired token, or no identity, no
+/// trust and no way to the server at all. All that is asked here but HEAD is refused with a code.
 pub(super) fn lacks_right(error: &Error) -> bool {
-    error.kind() == ErrorKind::Denied && matches!(error.code(), None | Some("AccessDenied" | "AllAccessDisabled"))
+    error.kind() == ErrorKind::Denied && matches!(error.code(), Some("AccessDenied" | "AllAccessDisabled"))
 }

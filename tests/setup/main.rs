@@ -7,6 +7,7 @@
 mod support;
 
 mod amazon;
+mod causes;
 mod dotenv;
 mod local;
 mod minio;
