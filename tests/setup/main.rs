@@ -10,6 +10,7 @@ mod amazon;
 mod causes;
 mod dotenv;
 mod local;
+mod meanwhile;
 mod minio;
 mod policy;
 mod rights;
