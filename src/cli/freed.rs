@@ -10,8 +10,8 @@ pub(crate) fn tell(context: &Context, bytes: u64, dry_run: bool) {
         (true, _) => {
             let are = if dry_run { "would be" } else { "are" };
             context.output.warning(&format!(
-                "{amount} {are} hidden, not freed: the bucket keeps old versions until a lifecycle rule removes them (see \
-                 --noncurrent-days of strata-ckpt setup)"
+                "{amount} {are} hidden, not freed: the bucket keeps old versions until a lifecycle rule removes them \
+                 (strata-ckpt setup with the flags that it was given before and --noncurrent-days N)"
             ));
         }
         (false, true) => context.output.note(&format!("would free {amount}")),

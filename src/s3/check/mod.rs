@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::config::S3Config;
+use super::lifecycle;
 use super::memory::{self, Facts};
 use super::request::Outgoing;
 use crate::body::blocking;
@@ -215,10 +216,14 @@ impl Doctor<'_> {
             (Ok(()), None) => self.sheet.good(CLEAN_UP, "nothing is left of what was tried"),
             (Ok(()), Some(Remains { what, why })) => {
                 let hint = match why {
-                    Some(why) => format!("they could not be removed: {why}; a lifecycle rule for noncurrent versions does it"),
-                    None => "to remove them takes s3:DeleteObjectVersion, which transfers do not need; a lifecycle rule for \
-                          noncurrent versions does it (strata-ckpt setup --noncurrent-days N)"
-                        .to_owned(),
+                    Some(why) => {
+                        format!("they could not be removed: {why}; a lifecycle rule for noncurrent versions does it")
+                    }
+                    None => format!(
+                        "to remove them takes s3:DeleteObjectVersion, which transfers do not need; a lifecycle rule for \
+                         noncurrent versions does it ({})",
+                        lifecycle::to_delete_old_versions(&self.client).await
+                    ),
                 };
                 self.sheet.note(CLEAN_UP, what, hint);
             }
