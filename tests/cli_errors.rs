@@ -8,11 +8,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use support::bed::{Bed, local};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use support::bed::{Bed, local, local_within_reach};
 
 /// What was typed, the exit code, and all that was said, one case after the other.
 struct Transcript<'a> {
@@ -57,7 +57,8 @@ fn sources() {
     let bed = local();
     std::fs::create_dir_all(bed.path("directory")).unwrap();
     bed.write("file", b"x");
-    let _socket = UnixListener::bind(bed.path("socket")).unwrap();
+    // Not by binding one: the address of a socket is short, the name of a temporary directory may be long.
+    mknodat(CWD, bed.path("socket"), FileType::Socket, Mode::RUSR, 0).unwrap();
     assert!(Command::new("mkfifo").arg(bed.path("fifo")).status().unwrap().success());
     std::os::unix::fs::symlink("nothing", bed.path("dangling")).unwrap();
     let mut transcript = Transcript::new(&bed);
@@ -81,7 +82,7 @@ fn sources() {
 /// Root may read everything, so the command runs as somebody else where the test is root.
 #[test]
 fn files_and_directories_without_permission() {
-    let bed = local();
+    let bed = local_within_reach();
     let binary = bed.path("strata-ckpt");
     // By another process: a file that a thread of this one holds open for writing cannot be run.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_strata-ckpt")).arg(&binary).status().unwrap();

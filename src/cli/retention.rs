@@ -99,14 +99,14 @@ async fn stores(context: &Context, keys: &[String]) -> Result<Vec<(Transfer, Vec
 /// Removes what is older beside a checkpoint that was just committed. That is safe in the store whatever happens here, so
 /// what cannot be removed is a warning, and left to the next put.
 pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str, keep_last: NonZeroU64) -> Result<()> {
-    let unpruned = |error: storage::Error| {
+    let warn = |error: storage::Error| {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        context.output.warning(&format!("'{name}' is committed, but older ones stay for now: {error}{hint}"));
+        context.output.warning(&unpruned(name, &format!("{error}{hint}")));
     };
     let found = match checkpoint::surplus_beside(transfer, name, keep_last).await {
         Ok(found) => found,
         Err(error) => {
-            unpruned(error);
+            warn(error);
             return Ok(());
         }
     };
@@ -125,7 +125,7 @@ pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str
             Ok(Pruned::LeftAlone(why)) => leave_alone(context, &one.name, &why),
             Err(error) => {
                 let is_over = error.kind() == ErrorKind::Cancelled;
-                unpruned(error);
+                warn(error);
                 if is_over {
                     break;
                 }
@@ -136,6 +136,11 @@ pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str
         freed::tell(context, total, false);
     }
     Ok(())
+}
+
+/// What is said where older checkpoints stay beside one that was put.
+pub(crate) fn unpruned(name: &str, why: &str) -> String {
+    format!("'{name}' is committed, but older ones stay for now: {why}")
 }
 
 fn leave_alone(context: &Context, name: &str, why: &str) {

@@ -8,6 +8,7 @@ use storage::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::achieved::Achieved;
 use super::exit::{Failure, GAVE_UP};
 use super::units::taken;
 
@@ -32,18 +33,21 @@ pub(crate) struct Watch {
     cancel: CancellationToken,
     grace: Duration,
     cause: Arc<OnceLock<Cause>>,
+    achieved: Achieved,
 }
 
 impl Watch {
-    /// Catches the signals from here on, inside a runtime. A command may take `grace` to clean up.
+    /// Catches the signals from here on, inside a runtime. A command may take `grace` to clean up; one that has done what it
+    /// was asked for ends with success.
     pub(crate) fn start(
         cancel: CancellationToken,
         deadline: Option<Duration>,
         grace: Duration,
+        achieved: Achieved,
     ) -> storage::Result<Self> {
         let catch = |kind| signal(kind).map_err(|error| Error::local("catch signals", error));
         let (interrupt, terminate) = (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
-        let watch = Watch { cancel, grace, cause: Arc::default() };
+        let watch = Watch { cancel, grace, cause: Arc::default(), achieved };
         tokio::spawn(watch.clone().catch(interrupt, terminate, deadline));
         Ok(watch)
     }
@@ -65,14 +69,20 @@ impl Watch {
         };
         let _ = self.cause.set(cause);
         self.cancel.cancel();
+        let achieved = self.achieved;
+        let exit = move || match achieved.get() {
+            Some(_) => std::process::exit(0),
+            None => std::process::exit(cause.failure().code.into()),
+        };
+        let exit_at_last = exit.clone();
         // Not a task: a thread that waits for a terminal, a pipe or a disk keeps none of this waiting.
         std::thread::spawn(move || {
             std::thread::sleep(self.grace + AFTER_GRACE);
-            std::process::exit(cause.failure().code.into());
+            exit_at_last()
         });
         // Whoever presses Ctrl-C now does not want to wait for the clean-up.
         interrupt.recv().await;
-        std::process::exit(cause.failure().code.into());
+        exit()
     }
 
     /// Why the command was ended early, if it was.

@@ -22,6 +22,9 @@ use crate::event::Event;
 const FIRST_CONTACT_TRIES: u32 = 3;
 /// S3 refuses requests whose time is more than 15 minutes off; a smaller difference is no reason to correct ours.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
+/// How far a Date header may be from the moment in which it is read, on one and the same clock: a second is cut off it
+/// (RFC 9110, 5.6.7), and it was on its way, or waited for a busy machine. Ages are of minutes and more.
+const DATE_IS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the server says that it does not know these credentials, or does not any more: they expired, or were replaced in
 /// the file that they came from.
@@ -223,12 +226,7 @@ impl Learnt {
         let Some(theirs) = header(headers, "date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return;
         };
-        let ours = SystemTime::now();
-        let ahead = match theirs.duration_since(ours) {
-            Ok(ahead) => i64::try_from(ahead.as_secs()).unwrap_or(0),
-            Err(behind) => -i64::try_from(behind.duration().as_secs()).unwrap_or(0),
-        };
-        self.ahead.store(ahead, Ordering::Relaxed);
+        self.ahead.store(ahead_of(theirs, SystemTime::now()), Ordering::Relaxed);
     }
 
     /// The time by the server's clock; ours before it has answered.
@@ -256,7 +254,38 @@ impl Learnt {
     }
 }
 
+/// How far the time of an answer is ahead of `ours`, in seconds, where that is more than one clock can be from itself.
+fn ahead_of(theirs: SystemTime, ours: SystemTime) -> i64 {
+    let seconds = |by: Duration| if by <= DATE_IS_WITHIN { 0 } else { i64::try_from(by.as_secs()).unwrap_or(0) };
+    match theirs.duration_since(ours) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    }
+}
+
 fn moved(time: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds >= 0 { time.checked_add(by) } else { time.checked_sub(by) }.unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seconds_of_a_date_are_no_difference() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        // Stamped at 10.999, so with 10, and read after that.
+        for (theirs, ours, ahead) in [
+            (10_000, 10_999, 0),
+            (10_000, 11_005, 0),
+            (10_000, 15_000, 0),
+            (10_000, 15_001, -5),
+            (10_000, 70_999, -60),
+            (12_000, 10_000, 0),
+            (16_000, 10_000, 6),
+        ] {
+            assert_eq!(ahead_of(at(theirs), at(ours)), ahead, "{theirs} {ours}");
+        }
+    }
 }

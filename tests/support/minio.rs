@@ -31,7 +31,7 @@ pub const KMS_KEY: &str = "strata-test-key";
 const KMS_SECRET: &str = "IyqsU3kMFloCNup4BsZtf/rmfHVcTgznO2F25CkEH1g=";
 
 /// How long a MinIO may take to answer, on a machine that is busy with other things.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Who asks.
 #[derive(Clone)]

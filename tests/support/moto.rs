@@ -12,7 +12,7 @@ use super::minio::Keys;
 use super::minio::client::{Answer, Client};
 use super::tool;
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 /// Becomes the server, after leaving a process behind that kills it at the end of the pipe to its stdin.
 const GUARD: &str = r#"
 exec 3<&0

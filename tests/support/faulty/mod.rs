@@ -150,6 +150,11 @@ impl Faulty {
         self.shared.lock().requests.iter().filter(is_one).cloned().collect()
     }
 
+    /// How many there were of one kind so far: for waits, since nothing is copied.
+    pub fn count(&self, operation: Operation) -> usize {
+        self.shared.lock().requests.iter().filter(|request| operation.is(request)).count()
+    }
+
     /// What goes wrong from here on.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
         self.shared.lock().rules = rules.into_iter().collect();
