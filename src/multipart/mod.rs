@@ -297,8 +297,7 @@ mod tests {
         };
         let (outcome, ()) = futures::future::join(uploading, giving_up).await;
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
-        let told = warnings.0.lock().unwrap().clone();
-        told
+        warnings.0.lock().unwrap().clone()
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ pub(crate) fn hanging_with(
     let mut command = bed.command(PUT);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = change(&mut command).spawn().unwrap();
-    until("the third part", || server.count(Operation::Part) == 3 && parts_done(&bed) == 2);
+    until("the third part", || server.count(Operation::Part) == 3);
     (server, bed, child)
 }
 
@@ -46,6 +46,7 @@ pub(crate) fn ended_by(signal: Signal) -> (Faulty, Bed, Said) {
 /// The same, on a server with more rules.
 pub(crate) fn ended_under(more: Vec<Rule>, signal: Signal) -> (Faulty, Bed, Said) {
     let (server, bed, child) = hanging_with(more, |command| command);
+    until("the first two parts in the journal", || parts_done(&bed) == 2);
     let said = stop(child, signal);
     let code = if signal == Signal::KILL { None } else { Some(128 + signal.as_raw()) };
     assert_eq!(said.code, code, "{}", said.stderr);
