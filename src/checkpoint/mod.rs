@@ -14,6 +14,7 @@ mod group;
 mod lease;
 mod leftovers;
 pub mod manifest;
+mod measured;
 mod number;
 mod place;
 mod process;
