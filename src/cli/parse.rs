@@ -45,6 +45,8 @@ pub(crate) struct Typed {
     /// `--region`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) region: bool,
+    /// `--tolerance`.
+    pub(crate) tolerance: bool,
 }
 
 /// A command line that cannot be run.
@@ -203,6 +205,7 @@ impl Typed {
             profile: typed("profile"),
             endpoint_url: typed("endpoint_url"),
             region: typed("region"),
+            tolerance: typed("tolerance"),
         }
     }
 }
