@@ -64,7 +64,12 @@ pub(super) fn recommend(cells: &[Cell]) -> Recommendation {
     // In the order in which they were given, which is from few to many where people write it.
     let as_good = |settings: &Settings| top <= score(cells, *settings) * (1.0 + margin(cells, fastest) / 100.0);
     let good = candidates.iter().copied().filter(as_good).filter(|settings| is_faster(cells, *settings, compared));
-    match (good.min_by_key(weight), default) {
+    let chosen = good.min_by_key(weight);
+    let is_short = |settings: Settings| cells.iter().any(|cell| cell.settings == settings && !cell.is_filled);
+    if chosen.is_some_and(|chosen| is_short(chosen) || is_short(compared)) {
+        return Recommendation::none("the runs that differ were too short to say so: a larger --size does");
+    }
+    match (chosen, default) {
         (Some(chosen), Some(default)) => {
             let gain = 100.0 * (score(cells, chosen) / score(cells, default).max(1e-9) - 1.0);
             Recommendation::of(chosen, format!("{gain:.0}% faster than the defaults"))
@@ -232,6 +237,9 @@ mod tests {
         let (concurrency, why) = with_spread(&[("auto", 100.0, 100.0), ("16", 124.0, 124.0)], None);
         assert!(concurrency == "none" && why.contains("25%"), "{why}");
         assert_eq!(with_spread(&[("auto", 100.0, 100.0), ("16", 126.0, 126.0)], None).0, "16");
+        let mut short = cells(&[("auto", 100.0, 100.0), ("16", 150.0, 150.0)]);
+        short[0].is_filled = false;
+        assert!(recommend(&short).why.contains("too short") && recommend(&short).env.is_empty());
     }
 
     #[test]

@@ -25,7 +25,7 @@ const PARTS_NEEDED: u64 = 2;
 /// Finding the number of connections takes about as long.
 const FINDING: Duration = Duration::from_secs(1);
 /// How long one round of so many cells may take, and all rounds together; more cells take longer in proportion.
-const ROUND: f64 = 25.0;
+const ROUND: f64 = 29.0;
 const ALL_ROUNDS: f64 = 60.0;
 const CELLS: f64 = 8.0;
 

@@ -119,8 +119,10 @@ impl Live {
         }
     }
 
+    /// Of each name that it puts anew the same warning is one.
     fn is_new(&self, warning: &str) -> bool {
-        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
+        let warning = warning.replace(|c: char| c.is_ascii_digit(), "");
+        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warning)
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -158,12 +160,13 @@ impl Live {
 }
 
 impl Now {
-    /// What a terminal of this size shows: where it is, then the table. A line stays free for the cursor.
+    /// What a terminal of this size shows: where it is, then the table. The cursor stands at the right edge of the last line,
+    /// so the terminal's `^C` begins another one, and what is cleared then is one line too few at the top: an empty one.
     fn text(&self, (width, height): (usize, usize)) -> String {
         let line: String = self.line().chars().take(width).collect();
-        let mut lines = vec![line];
-        if !self.cells.is_empty() && height > 4 {
-            lines.extend(table::live(&self.cells, self.newest, (width, height - 2)));
+        let mut lines = vec![String::new(), line];
+        if !self.cells.is_empty() && height > 5 {
+            lines.extend(table::live(&self.cells, self.newest, (width, height - 3)));
         }
         lines.join("\n")
     }

@@ -209,6 +209,89 @@ fn stages(stages: &Stages, way: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    use storage::bench::{Latency, Settings, Source, Spread};
+
+    fn cell(part_size: &str, concurrency: &str) -> Cell {
+        let latency = Latency { p50: 0.123, p95: 0.2, p99: 0.3, max: 11.5 };
+        Cell {
+            op: storage::bench::Operation::Put,
+            part_size: part_size.to_owned(),
+            concurrency: concurrency.to_owned(),
+            files: 1,
+            source: Source::Memory,
+            bytes: 1 << 28,
+            runs: 2,
+            bytes_per_second: Spread { median: 1e8, min: 1e8, max: 1e8, spread_percent: Some(12.0) },
+            part_seconds: latency,
+            parts: 64,
+            first_byte_seconds: latency,
+            start_seconds: 0.01,
+            in_flight: 117.0,
+            retries: 1000,
+            cpu_seconds_per_gib: Some(0.5),
+            cpu_percent: Some(20.0),
+            machine_busy_percent: Some(30.0),
+            server_percent: 10.0,
+            peak_memory_bytes: Some(1000 << 20),
+            memory_before_bytes: Some(20 << 20),
+            peak_memory_is_of_cell: true,
+            is_filled: true,
+            curve: Vec::new(),
+            settings: Settings::DEFAULT,
+        }
+    }
+
+    fn many() -> Vec<Cell> {
+        let parts = ["8MiB", "16MiB", "64MiB", "auto"];
+        parts.iter().flat_map(|part| ["4", "16", "64", "128", "256", "auto"].map(|n| cell(part, n))).collect()
+    }
+
+    #[test]
+    fn while_it_runs_the_table_fits_the_terminal() {
+        let cells = many();
+        for (width, height) in [(80, 21), (120, 21), (60, 5), (200, 50), (20, 2)] {
+            let lines = live(&cells, 15, (width, height));
+            assert!(lines.len() <= height, "{width}x{height}: {lines:#?}");
+            assert!(width < 60 || lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:#?}");
+            assert!(lines[0].starts_with("OP") && lines[0].contains("THROUGHPUT"));
+            let newest = layout::lines(&columns(&cells[15..16], None)[..KEYS]);
+            let words: Vec<&str> = newest[1].split_whitespace().collect();
+            let is_newest = |line: &&String| line.split_whitespace().take(3).eq(words.iter().copied());
+            assert_eq!(lines.iter().filter(is_newest).count(), 1, "{lines:#?}");
+        }
+        assert_eq!(live(&cells, 0, (200, 50)).len(), 1 + cells.len());
+    }
+
+    #[test]
+    fn at_the_end_all_columns_are_there_at_any_width() {
+        let cells = many();
+        let change = Change {
+            op: storage::bench::Operation::Put,
+            part_size: "8MiB".to_owned(),
+            concurrency: "4".to_owned(),
+            before: 2e8,
+            now: 1e8,
+            percent: -50.0,
+            slower: true,
+        };
+        for width in [80, 120] {
+            let lines = layout::stacked(&columns(&cells, Some(std::slice::from_ref(&change))), KEYS, width);
+            let plain: Vec<String> = lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+            assert!(plain.iter().all(|line| line.chars().count() <= width), "{plain:#?}");
+            let all = plain.join("\n");
+            assert!(HEADER.iter().chain(&["BASELINE", "-50% slower"]).all(|title| all.contains(title)), "{all}");
+        }
+    }
+
+    #[test]
+    fn cells_that_were_too_short_are_named() {
+        let mut cells = vec![cell("8MiB", "64"), cell("8MiB", "4"), cell("16MiB", "auto")];
+        assert_eq!(unfilled(&cells), None);
+        cells.iter_mut().for_each(|cell| cell.is_filled = cell.concurrency == "4");
+        let told = unfilled(&cells).unwrap();
+        assert!(told.ends_with("of put 8MiB -j 64 (32 parts), put 16MiB -j auto (2.7 s)"), "{told}");
+    }
+
     #[test]
     fn what_a_narrow_terminal_does_without_are_columns() {
         assert!(EXPENDABLE.iter().all(|title| HEADER[KEYS..].contains(title)));
