@@ -285,7 +285,6 @@ fn what_a_kill_leaves_is_a_leftover() {
     let told = (&partial[0]["kind"], &partial[0]["name"], &partial[0]["live"]);
     assert_eq!(told, (&"bench".into(), &name.as_str().into(), &false.into()));
     bed.ok(["rm", "--partial", "--yes", &format!("s3://{BUCKET}/{name}")]);
-    eprintln!("{said:?}");
     assert_eq!((server.keys(), server.uploads()), (vec![".strata-bench-mine/x".to_owned()], vec![]));
 }
 
