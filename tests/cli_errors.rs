@@ -222,6 +222,7 @@ fn bench() {
     let bed = local();
     bed.write("text.json", b"hello\n");
     bed.write("empty.json", b"");
+    bed.write("array.json", b"[\n{}\n]\n");
     bed.write("other.json", b"{\"type\":\"put\",\"uri\":\"x\"}\n");
     std::fs::create_dir_all(bed.path("directory")).unwrap();
     let mut transcript = Transcript::new(&bed);
@@ -242,9 +243,11 @@ fn bench() {
         &["--op", "copy"],
         &["--source", "disk"],
         &["--tolerance", "100%"],
+        &["--tolerance", "10%"],
         &["--baseline", "missing.json"],
         &["--baseline", "text.json"],
         &["--baseline", "empty.json"],
+        &["--baseline", "array.json"],
         &["--baseline", "other.json"],
         &["--html", "directory"],
         &["--html", "missing/bench.html"],

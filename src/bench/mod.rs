@@ -34,8 +34,10 @@ mod plan;
 mod report;
 mod sample;
 mod shelf;
+mod sizing;
 mod stages;
 mod sweep;
+mod tally;
 mod verdict;
 
 use std::sync::Arc;
@@ -96,6 +98,8 @@ pub enum Step<'a> {
         bytes: u64,
         /// Runs in all.
         runs: u32,
+        /// About how long they take.
+        time: Duration,
     },
     /// A run begins.
     Began {
@@ -124,7 +128,12 @@ pub enum Step<'a> {
         /// All cells, as far as they were measured.
         cells: &'a [Cell],
     },
-    /// A transfer tells of a retry or a warning.
+    /// So many bytes more were put, for a run or for what precedes them.
+    Stored {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// A transfer tells of a retry, a warning, or of versions that the store keeps.
     Told(&'a Event<'a>),
 }
 
@@ -208,7 +217,7 @@ mod testing {
             source: Source::Memory,
             bytes: 1 << 28,
             runs: 3,
-            bytes_per_second: Spread { median: rate, min: rate, max: rate, spread_percent: 2.0 },
+            bytes_per_second: Spread { median: rate, min: rate, max: rate, spread_percent: Some(2.0) },
             part_seconds: latency,
             parts: 96,
             first_byte_seconds: latency,
@@ -220,7 +229,9 @@ mod testing {
             machine_busy_percent: Some(30.0),
             server_percent: 10.0,
             peak_memory_bytes: Some(30 << 20),
+            memory_before_bytes: Some(20 << 20),
             peak_memory_is_of_cell: true,
+            is_filled: true,
             curve: vec![(0.0, 0.05), (0.5, 0.1), (1.0, 0.4)],
             settings,
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::Transfer;
 
 /// What names under which measurements put their objects begin with.
-pub const PREFIX: &str = ".strata-bench-";
+pub const PREFIX: &str = crate::key::BENCH_PREFIX;
 /// Removals at once.
 const AT_ONCE: usize = 16;
 
@@ -37,6 +37,11 @@ impl Shelf {
 
     pub(super) fn transfer(&self) -> &Transfer {
         &self.transfer
+    }
+
+    /// What all names begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The full name of the prefix.
@@ -97,7 +102,10 @@ impl Shelf {
     }
 
     fn left(&self, error: Error) -> Error {
-        error.hint_is(format!("what was measured with may still be there: remove {}/", self.uri()))
+        error.hint_is(format!(
+            "what was measured with may still be there: an hour from now, strata-ckpt rm --partial {} removes it",
+            self.uri()
+        ))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {

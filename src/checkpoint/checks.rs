@@ -1,4 +1,4 @@
-//! What a check of the store leaves when it is killed: it lies under a name of its own, and is nobody's data.
+//! What a check of the store or a measurement leaves when it is killed: it lies under a name of its own, and is nobody's data.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -22,16 +22,16 @@ pub(super) struct Traces {
     pub(super) live: bool,
 }
 
-/// The name of the check that `key` is of: the prefix and what a check adds to it, which is 12 hexadecimal digits in a
-/// bucket and 6 letters or digits in a directory. A name that only begins like that is somebody's.
+/// The name of the check or measurement that `key` is of: the prefix and what is added to it, which is 12 hexadecimal
+/// digits, or for a check in a directory 6 letters or digits. A name that only begins like that is somebody's.
 pub(super) fn name_of(key: &str) -> Option<&str> {
     key::ancestors(key).find(|name| {
         let last = name.rsplit('/').next().unwrap_or(name);
-        last.strip_prefix(PREFIX).is_some_and(|random| match random.len() {
-            12 => random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-            6 => random.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-            _ => false,
-        })
+        let added = |prefix| last.strip_prefix(prefix);
+        let is_hex =
+            |text: &str| text.len() == 12 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_short = |text: &str| text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        [PREFIX, key::BENCH_PREFIX].into_iter().filter_map(added).any(is_hex) || added(PREFIX).is_some_and(is_short)
     })
 }
 
@@ -82,6 +82,9 @@ mod tests {
             (".strata-check-0123456789ab", None),
             (".strata-check-0123456789AB/object", None),
             (".strata-check-list/object", None),
+            (".strata-bench-0123456789ab/1", Some(".strata-bench-0123456789ab")),
+            ("runs/.strata-bench-0123456789ab/1/.strata/put.json", Some("runs/.strata-bench-0123456789ab")),
+            (".strata-bench-aZ09bc/1", None),
             (".strata-check-/object", None),
             ("a.strata-check-0123456789ab/object", None),
         ] {

@@ -15,6 +15,7 @@ mod group;
 mod lease;
 mod leftovers;
 pub mod manifest;
+mod measured;
 mod number;
 mod place;
 mod process;

@@ -59,6 +59,8 @@ pub(crate) struct Typed {
     /// `--region`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) region: bool,
+    /// `--tolerance`.
+    pub(crate) tolerance: bool,
 }
 
 /// A command line that cannot be run.
@@ -223,6 +225,7 @@ impl Typed {
             profile: typed("profile"),
             endpoint_url: typed("endpoint_url"),
             region: typed("region"),
+            tolerance: typed("tolerance"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What ends a command early: SIGINT, SIGTERM, the deadline. Each fires the cancel token; the transfers clean up.
+//! What ends a command early: SIGINT, SIGTERM, SIGHUP, the deadline. Each fires the cancel token; the transfers clean up.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -24,6 +24,8 @@ const AFTER_GRACE: Duration = Duration::from_millis(70);
 pub(crate) enum Cause {
     Interrupt,
     Terminate,
+    /// The terminal was closed.
+    HangUp,
     Deadline(Duration),
 }
 
@@ -47,12 +49,25 @@ impl Watch {
     ) -> storage::Result<Self> {
         let catch = |kind| signal(kind).map_err(|error| Error::local("catch signals", error));
         let (interrupt, terminate) = (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
+        let hang_up = if ignores_hang_up() { None } else { Some(catch(SignalKind::hangup())?) };
         let watch = Watch { cancel, grace, cause: Arc::default(), achieved };
-        tokio::spawn(watch.clone().catch(interrupt, terminate, deadline));
+        tokio::spawn(watch.clone().catch(interrupt, terminate, hang_up, deadline));
         Ok(watch)
     }
 
-    async fn catch(self, mut interrupt: Signal, mut terminate: Signal, deadline: Option<Duration>) {
+    async fn catch(
+        self,
+        mut interrupt: Signal,
+        mut terminate: Signal,
+        hang_up: Option<Signal>,
+        deadline: Option<Duration>,
+    ) {
+        let hang_up = async {
+            match hang_up {
+                Some(mut hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         let deadline = async {
             match deadline {
                 Some(time) => {
@@ -65,6 +80,7 @@ impl Watch {
         let cause = tokio::select! {
             _ = interrupt.recv() => Cause::Interrupt,
             _ = terminate.recv() => Cause::Terminate,
+            _ = hang_up => Cause::HangUp,
             cause = deadline => cause,
         };
         let _ = self.cause.set(cause);
@@ -102,6 +118,19 @@ impl Watch {
     }
 }
 
+/// Whoever starts a command by nohup wants it to outlive the terminal. Where the system does not tell, the signal is not
+/// caught, and so does what it was set to.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    status.as_deref().and_then(ignored_signals).is_none_or(|ignored| ignored & 1 != 0)
+}
+
+/// The signals that a process ignores, the first one in the lowest bit (proc(5)).
+fn ignored_signals(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.failure().message)
@@ -115,11 +144,23 @@ impl Cause {
         let (code, kind, message, hint) = match self {
             Cause::Interrupt => (130, "cancelled", "interrupted".to_owned(), again.to_owned()),
             Cause::Terminate => (143, "cancelled", "terminated".to_owned(), again.to_owned()),
+            Cause::HangUp => (129, "cancelled", "the terminal was closed".to_owned(), again.to_owned()),
             Cause::Deadline(time) => {
                 let message = format!("not done within the deadline of {}", taken(time));
                 (GAVE_UP, "deadline", message, format!("{again}; --deadline allows more time"))
             }
         };
         Failure { code, kind, message, hint: Some(hint) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_proc_says_is_understood() {
+        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t1\n"), Some(0x1001));
+        assert_eq!((ignored_signals(""), ignored_signals("SigIgn:\tno\n")), (None, None));
     }
 }
