@@ -218,9 +218,9 @@ Register-ArgumentCompleter -Native -CommandName 'strata-ckpt' -ScriptBlock {
             break
         }
         'strata-ckpt;bench' {
-            [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'Bytes of each run; by default as many as take half a minute in all, 16MiB to 1GiB')
+            [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'Bytes of each run; by default as many as give each connection some parts, within a minute or so in all and an eighth of the memory: 16MiB to 1GiB')
             [CompletionResult]::new('--op', '--op', [CompletionResultType]::ParameterName, 'What is measured; by default both')
-            [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute')
+            [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'Runs of each cell, 1 to 100; by default 3, fewer where eight cells would take more than a minute; one shows no spread')
             [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Where bytes are put from and got to: memory (/dev/shm) by default, or files in the working directory, with its disk')
             [CompletionResult]::new('--files', '--files', [CompletionResultType]::ParameterName, 'Files that the bytes of a run are in, 1 to 10000; more than one are put as a directory. By default 1')
             [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'Write a page with heat maps and latency curves that is readable without network')

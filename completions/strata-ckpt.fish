@@ -209,11 +209,11 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s v -l verb
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s h -l help -d 'Print help'
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l size -d 'Bytes of each run; by default as many as take half a minute in all, 16MiB to 1GiB' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l size -d 'Bytes of each run; by default as many as give each connection some parts, within a minute or so in all and an eighth of the memory: 16MiB to 1GiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l op -d 'What is measured; by default both' -r -f -a "put\t''
 get\t''
 both\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l runs -d 'Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l runs -d 'Runs of each cell, 1 to 100; by default 3, fewer where eight cells would take more than a minute; one shows no spread' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l source -d 'Where bytes are put from and got to: memory (/dev/shm) by default, or files in the working directory, with its disk' -r -f -a "memory\t''
 file\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l files -d 'Files that the bytes of a run are in, 1 to 10000; more than one are put as a directory. By default 1' -r
