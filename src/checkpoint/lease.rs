@@ -158,6 +158,13 @@ impl Lease {
         .await
     }
 
+    /// The claim says again what it said before this process took it: nothing was done under it. Where that cannot be
+    /// written, it stays as it is.
+    pub(super) async fn give_back(&self, earlier: Claim) {
+        self.note(|claim| *claim = earlier);
+        let _ = tokio::time::timeout(LAST_WORD, self.write(None, true)).await;
+    }
+
     /// Gives up what was sent of files that are not there, after the work has failed for good.
     /// Not those of a commit that was decided.
     pub(super) async fn give_up_uploads(&self) {
