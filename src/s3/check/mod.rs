@@ -41,7 +41,7 @@ use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Silent;
 use crate::retry::RetryBudget;
-use scratch::{Remains, Scratch};
+use scratch::{Remains, Scratch, Why};
 
 /// All checks, in their order.
 const ORDER: [&str; 27] = [
@@ -75,6 +75,8 @@ const ORDER: [&str; 27] = [
 ];
 const CLEAN_UP: &str = "clean-up";
 const KEPT: &str = "kept";
+/// What removes old versions where the identity may not.
+const BY_RULE: &str = "a lifecycle rule for noncurrent versions does it (strata-ckpt setup --noncurrent-days N)";
 /// A doctor's patience: enough for a server that asks to slow down.
 const RETRIES: u32 = 2;
 /// How often, and after how long each time, it is looked once more for what a server carried out after it was given up.
@@ -105,8 +107,10 @@ struct Held {
     get: bool,
     delete: bool,
     abort: bool,
-    /// None of the five: old versions can be removed.
+    /// None of the five: old versions may be removed.
     delete_version: bool,
+    /// They can be removed here: that is allowed, and nothing locks them.
+    versions_go: bool,
 }
 
 /// See [`S3Storage::check`](super::S3Storage::check).
@@ -207,18 +211,26 @@ impl Doctor<'_> {
 
     // --- the end
 
+    async fn clear(&mut self) -> Result<()> {
+        self.scratch.clear(self.held.list, self.held.delete_version).await
+    }
+
     async fn tidy_up(&mut self) {
         if !self.scratch.is_used() {
             return self.sheet.good(CLEAN_UP, "nothing was put");
         }
-        match (self.scratch.clear(self.held.list).await, self.scratch.remains()) {
+        match (self.clear().await, self.scratch.remains()) {
             (Ok(()), None) => self.sheet.good(CLEAN_UP, "nothing is left of what was tried"),
             (Ok(()), Some(Remains { what, why })) => {
                 let hint = match why {
-                    Some(why) => format!("they could not be removed: {why}; a lifecycle rule for noncurrent versions does it"),
-                    None => "to remove them takes s3:DeleteObjectVersion, which transfers do not need; a lifecycle rule for \
-                          noncurrent versions does it (strata-ckpt setup --noncurrent-days N)"
-                        .to_owned(),
+                    Why::Right => format!(
+                        "to remove them takes s3:DeleteObjectVersion, which transfers do not need; {BY_RULE}, of locked ones when \
+                         their retention has ended"
+                    ),
+                    Why::Locked => {
+                        format!("the bucket locks them: they stay until their retention ends; after that {BY_RULE}")
+                    }
+                    Why::Other(why) => format!("they could not be removed: {why}; {BY_RULE}"),
                 };
                 self.sheet.note(CLEAN_UP, what, hint);
             }
@@ -231,14 +243,14 @@ impl Doctor<'_> {
         if !self.scratch.is_used() {
             return "nothing was put into the store".to_owned();
         }
-        let mut cleared = self.scratch.clear(self.held.list).await;
+        let mut cleared = self.clear().await;
         for _ in 0..AFTERTHOUGHTS {
             if cleared.is_err() {
                 break;
             }
             // A server may still carry out what it was asked for before it was given up.
             tokio::time::sleep(BETWEEN_THOUGHTS).await;
-            cleared = self.scratch.clear(self.held.list).await;
+            cleared = self.clear().await;
         }
         match (cleared, self.scratch.remains()) {
             (Ok(()), None) => "what it tried with was removed from the store".to_owned(),
