@@ -27,6 +27,7 @@ pub const DEFAULT_CLAIM_EXPIRY: Duration = Duration::from_secs(300);
 /// How long transfers that were cancelled may clean up where somebody waits for their end: under two seconds in all.
 const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(1_500);
 /// The same for what must leave nothing in the store: a measurement, a check.
+#[cfg(any(feature = "s3", feature = "bench"))]
 pub(crate) const PATIENT_CANCEL_GRACE: Duration = Duration::from_secs(20);
 
 /// How large the parts of a multipart transfer are.
