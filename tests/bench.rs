@@ -309,10 +309,7 @@ fn an_upload_whose_id_comes_late_is_aborted() {
     let bed = faulty(&server);
     let mut command = bed.command(["bench", "--op", "put", "--size", "24MiB", "--runs", "1", "-j", "2"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.count(Operation::Create) == 0 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::yield_now();
-    }
+    server.await_requests(Operation::Create, 1, &mut child);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(told.any(|line| line.contains("Ctrl-C once more leaves it there")));

@@ -108,8 +108,12 @@ impl Lease {
     /// fired. Where it fails, the claim expires.
     pub(super) async fn release(&self) {
         self.note(|claim| claim.expires = None);
-        let patience = self.store.runtime().cancel_grace;
-        let _ = tokio::time::timeout(patience, self.file.write_last()).await;
+        self.say_last().await;
+    }
+
+    /// The last word of a writer that has failed. Somebody may wait for its end.
+    async fn say_last(&self) {
+        let _ = tokio::time::timeout(self.store.runtime().cancel_grace, self.file.write_last()).await;
     }
 
     /// Nothing more is to be done for the uploads of the commit that was decided.
@@ -129,6 +133,13 @@ impl Lease {
             claim.commit = None;
         })
         .await
+    }
+
+    /// The claim says again what it said before this process took it: nothing was done under it. Where that cannot be
+    /// written, it stays as it is.
+    pub(super) async fn give_back(&self, earlier: Claim) {
+        self.note(|claim| *claim = earlier);
+        self.say_last().await;
     }
 
     /// Gives up what was sent of files that are not there, after the work has failed for good.

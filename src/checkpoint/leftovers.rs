@@ -112,7 +112,8 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
     found.extend(files.filter(|file| !uploads.contains(&file.upload.0) && is_old(file)).map(of_file));
     for (name, traces) in checks {
         if !checks::is_in_a_checkpoint(store, &name).await? {
-            found.push(of_check(name, traces));
+            let uploads = checks::uploads(store, &name, &traces.notes).await?;
+            found.push(of_check(name, &traces, uploads.len() as u64));
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -197,7 +198,8 @@ fn of_file(file: PartialFile) -> Leftover {
     Leftover { name, kind, why, live: false, files: 0, bytes, uploads: 0, what: What::File(file) }
 }
 
-fn of_check(name: String, Traces { files, bytes, live }: Traces) -> Leftover {
+fn of_check(name: String, traces: &Traces, uploads: u64) -> Leftover {
+    let Traces { files, bytes, live, .. } = *traces;
     let (kind, what) = match measured::is_name(&name) {
         true => (LeftoverKind::Bench, "a measurement"),
         false => (LeftoverKind::Check, "a check"),
@@ -206,7 +208,7 @@ fn of_check(name: String, Traces { files, bytes, live }: Traces) -> Leftover {
         true => format!("{what} of the store may be going on"),
         false => format!("{what} of the store was cut short"),
     };
-    Leftover { name, kind, why, live, files, bytes, uploads: 0, what: What::Check }
+    Leftover { name, kind, why, live, files, bytes, uploads, what: What::Check }
 }
 
 /// Removes a leftover as it was listed. One that is [`live`](Leftover::live) is left alone.

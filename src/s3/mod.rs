@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `endpoint`, `amazon`, `profile_settings` | parsing of endpoints and regions; Amazon's hosts; what the AWS config files say |
 //! | `credentials`, `providers`, `profile`, `role`, `unidentified`, `sign` | credential chain and signer |
-//! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `transport`, `wire`, `payload`, `network`, `distrust` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `roots`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
@@ -37,6 +37,7 @@ mod config;
 mod credentials;
 mod delete;
 mod dispatch;
+mod distrust;
 mod encryption;
 mod endpoint;
 mod failure;

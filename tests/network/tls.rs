@@ -69,6 +69,20 @@ fn a_certificate_that_proves_nothing_is_refused_and_nothing_is_sent() {
     assert!(server.keys().is_empty());
 }
 
+/// Trusting it as an authority does not make it a server's own certificate.
+#[test]
+fn the_certificate_of_an_authority_is_no_servers() {
+    let (authority, shown) = Authority::of_itself(&["localhost"]);
+    let (server, bed) = (crate::Faulty::start([]), client());
+    let address = in_front_of(server.address(), shown);
+    let variables =
+        [("S3_ENDPOINT", endpoint(address)), ("AWS_CA_BUNDLE", authority.ca().to_str().unwrap().to_owned())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let said = run(&bed, &variables, &["ls"]);
+    assert_eq!(said.code, Some(7), "{said:?}");
+    insta::assert_snapshot!(told(&said, &[address]));
+}
+
 #[test]
 fn files_that_hold_no_authority_are_named() {
     let bed = client();

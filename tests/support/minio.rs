@@ -128,7 +128,12 @@ impl Minio {
 
     /// A new, empty bucket with Object Lock.
     pub fn locked_bucket(&'static self) -> Bucket {
-        Bucket::create_locked(self, random_name("locked"))
+        self.locked_bucket_in("GOVERNANCE")
+    }
+
+    /// The same in this mode.
+    pub fn locked_bucket_in(&'static self, mode: &str) -> Bucket {
+        Bucket::create_locked(self, random_name("locked"), mode)
     }
 
     /// A new, empty bucket that keeps old versions.
