@@ -153,8 +153,17 @@ fn bad_certificate(why: &CertificateError) -> Error {
             ),
             "check the host name in the endpoint (S3_ENDPOINT): it must be one that the certificate is for",
         ),
+        why if is_authority(why) => denied(
+            "the server's certificate is not trusted: it has signed itself, or is one that signs others".to_owned(),
+            "to trust this very certificate set AWS_CA_BUNDLE to a file with it; to get it: openssl s_client -showcerts",
+        ),
         why => denied(format!("the server's certificate is not trusted ({why})"), AUTHORITY),
     }
+}
+
+/// That a certificate may sign others, and therefore is none of a server (RFC 5280, 4.2.1.9); rustls has no name for it.
+pub(super) fn is_authority(why: &CertificateError) -> bool {
+    matches!(why, CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity"))
 }
 
 const AUTHORITY: &str =
