@@ -87,13 +87,12 @@ impl Client {
             runtime.observer.event(&Event::Warning { message: &message });
         }
         let detour = Detour::to(&settings.proxies, home.is_secure(), &host, port)?;
-        let roots =
-            Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle.clone() };
+        let roots = Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle };
         let sources = Sources {
             profile: settings.profile,
             profile_of_environment: settings.profile_of_environment,
             region,
-            ca_bundle: settings.ca_bundle,
+            roots: roots.clone(),
         };
         let transport = Transport::new(home.is_secure(), roots, detour, runtime.connect_timeout).await?;
         let reached = Reached {

@@ -136,7 +136,7 @@ fn asks_for_tls(answer: &Answer) -> bool {
 }
 
 /// Foreign text as one line of bounded length.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     match clean.char_indices().nth(300) {

@@ -177,7 +177,7 @@ fn a_process_gives_credentials_or_fails_without_a_word_of_its_own() {
     let server = Faulty::start([]);
     let bed = bed_with(&server, &[("AWS_PROFILE", "process")]);
     for (text, expected) in [
-        (format!("echo '{CANARY}' >&2; exit 3"), "'process' failed"),
+        (format!("echo '{CANARY}' >&2; exit 3"), "'process' gave no credentials: it failed with exit code 3"),
         (format!("echo '{CANARY}'"), "not the JSON"),
         (format!("printf '{{\"Version\":2,\"SecretAccessKey\":\"{CANARY}\"}}'"), "not the JSON"),
         (format!("printf '{{\"Version\":1,\"AccessKeyId\":\"{CANARY}\",\"Expiration\":\"{CANARY}\"'"), "not the JSON"),
