@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::environment::Environment;
+#[cfg(feature = "s3")]
+pub(crate) use self::environment::PROFILE;
 
 use crate::descriptors;
 use crate::error::{Error, Result};

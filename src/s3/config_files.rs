@@ -15,13 +15,12 @@ use aws_runtime::env_config::property::PropertiesKey;
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::body::blocking;
+use crate::config::PROFILE;
 use crate::error::{Error, Result};
 
 /// The files, by the variable that names another one, and their usual place below the home directory.
 const FILES: [(&str, &str); 2] =
     [("AWS_CONFIG_FILE", ".aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")];
-/// What names a profile, the first that is set. The AWS CLI knows the second one as well.
-pub(super) const PROFILE: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
 
 /// A variable of the process; an empty one counts as unset.
 pub(super) fn variable(name: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Where a bucket is: endpoint, region and addressing style, parsed here because rusoto turns `http://host/` into
 //! `//bucket`, `HTTP://` into https and unknown regions into us-east-1.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -224,8 +225,20 @@ fn is_this_machine(text: &str) -> bool {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    Error::invalid(format!("the S3 endpoint '{}' cannot be used: {why}", text.escape_default()))
+    Error::invalid(format!("the S3 endpoint '{}' cannot be used: {why}", without_user(text).escape_default()))
         .hint_is("write it like https://s3.example.com or http://localhost:9000")
+}
+
+/// What may be shown of a text that is meant to be an endpoint. Whatever is before the last `@` may be a password: one with a
+/// `/`, a `#` or a `%` in it looks like something else.
+fn without_user(text: &str) -> Cow<'_, str> {
+    let Some((before, host)) = text.rsplit_once('@') else { return text.into() };
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        format!("{scheme}://...@{host}").into()
+    } else {
+        format!("...@{host}").into()
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +271,28 @@ mod tests {
             ("https://gateway.example.com/s3/", "https://gateway.example.com/s3/b/k"),
         ] {
             assert_eq!(url(endpoint, Addressing::Auto, "b"), expected, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_shown_whatever_is_wrong_with_it() {
+        for endpoint in [
+            "http://me:hunter2@h:9000",
+            "http://me:hunter2%40x@h:9000",
+            "http://me:hunter2@h:99999",
+            "ftp://me:hunter2@h",
+            "http://me:hunter2 x@h:9000",
+            "me:hunter2@h:9000",
+            "http:me:hunter2@h",
+            "http://me:hunter2@[::1",
+            "http://me:hunter2#x@h:9000",
+            "http://me:hunter2/x@h:9000",
+            "http://me:x@hunter2@h:port",
+            "hunter2://x@h",
+            "http://h/hunter2@x y",
+        ] {
+            let error = Site::resolve(Some(endpoint), "eu-west-1", Addressing::Auto, "b").unwrap_err();
+            assert!(!format!("{error:?}{:?}", error.hint()).contains("hunter2"), "{error}");
         }
     }
 

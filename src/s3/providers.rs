@@ -12,7 +12,7 @@ use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_types::region::Region;
 
-use super::config_files::{ConfigFiles, PROFILE, variable};
+use super::config_files::{ConfigFiles, variable};
 use super::credentials::StaticCredentials;
 use super::envoy::{Envoy, Noted};
 use super::profile::{self, Base, Plan, SingleSignOn, Source};
@@ -21,7 +21,7 @@ use super::role::{TokenService, WebIdentity};
 use super::roots::Roots;
 use super::unidentified::{Failed, nowhere, root, tagged};
 use super::{container, instance, process};
-use crate::config::Environment;
+use crate::config::{Environment, PROFILE};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A source (a process, a metadata service) that has not answered by then never will.

@@ -62,7 +62,11 @@ fn a_transfer_without_further_credentials_stops_and_is_gone_on_with() {
     let bed = renewing(&server, "1");
     let said = bed.run(PUT);
     assert_eq!(said.code, Some(7), "{}", said.stderr);
-    assert!(said.stderr.contains("credential_process of the AWS profile 'renewed' gave no credentials: it failed"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("credential_process of the AWS profile 'renewed' gave no credentials: it failed"),
+        "{}",
+        said.stderr
+    );
     assert_eq!((bed.journals().len(), server.uploads().len()), (1, 1));
     server.heal();
     bed.write("given/left", b"99");
