@@ -59,7 +59,9 @@ pub(super) async fn ask(url: &str, variable: &'static str, envoy: &Envoy) -> Res
     let token = token.as_ref().and_then(|token| token.to_str().ok()).unwrap_or_default();
     let answer = match envoy.ask(request).await {
         Ok(answer) if answer.status.is_success() => answer,
-        _ => return Err(failed.at(envoy, &[token])),
+        Ok(_) => return Err(failed.at(envoy, &[token])),
+        Err(error) if error.kind() == ErrorKind::Invalid => return Err(error),
+        Err(error) => return Err(failed.because(&error.to_string())),
     };
     let given = given::of_container(&answer.body).and_then(|given| tagged(given, Feature::CredentialsHttp));
     given.ok_or_else(|| failed.at(envoy, &[token]))

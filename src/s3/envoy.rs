@@ -117,10 +117,13 @@ impl Envoy {
                 let error = network::explain(error, &site, connect).error;
                 let text = format!("{origin} gives no answer: {error}");
                 let words = Error::new(error.kind(), text);
-                return Err(Noted::Unreachable(match error.hint().filter(|_| site.is_secure()) {
-                    Some(hint) => words.hint_is(hint.replace(" (S3_ENDPOINT)", "")),
-                    None => words,
-                }));
+                // Hints for a network that is down are about the store.
+                return Err(Noted::Unreachable(
+                    match error.hint().filter(|_| error.kind() != ErrorKind::Unavailable) {
+                        Some(hint) => words.hint_is(hint.replace(" (S3_ENDPOINT)", "")),
+                        None => words,
+                    },
+                ));
             }
         };
         let read = Answer::read(parts, body, answer).await;

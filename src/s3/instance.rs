@@ -11,6 +11,7 @@ use aws_credential_types::provider::ProvideCredentials;
 
 use super::config_files::{ConfigFiles, variable};
 use super::envoy::{Envoy, Noted};
+use super::failure::one_line;
 use super::unidentified::{Failed, tagged};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -51,15 +52,15 @@ pub(super) async fn ask(files: &ConfigFiles, envoy: &Envoy) -> Result<Option<Cre
         Some(Noted::Unreachable(cause)) if cause.kind() != ErrorKind::Invalid => Ok(None),
         Some(Noted::Refused(refusal)) if refusal.status == 404 && !is_about_token => Ok(None),
         Some(Noted::Refused(refusal)) if is_about_token => {
-            Err(failed.because(&format!("it refuses the token of its version 2 (IMDSv2): {refusal}")).hint_is(format!(
+            Err(failed.because(&format!("it refuses the token of its version 2 (IMDSv2): {}", one_line(&refusal.to_string()))).hint_is(format!(
                 "version 2 has to be enabled: aws ec2 modify-instance-metadata-options --http-endpoint enabled {HOPS}"
             )))
         }
-        Some(noted @ Noted::Silent { .. }) => Err(failed.because(&noted.error().to_string()).hint_is(format!(
+        Some(noted @ Noted::Silent { .. }) => Err(failed.because(&one_line(&noted.error().to_string())).hint_is(format!(
             "in a container its answer may have a hop too many to go: aws ec2 modify-instance-metadata-options {HOPS}; \
              where this is no instance set AWS_EC2_METADATA_DISABLED=true"
         ))),
-        Some(noted) => Err(failed.because(&noted.error().to_string())),
+        Some(noted) => Err(failed.because(&one_line(&noted.error().to_string()))),
         None => Err(failed.because("what came back are no credentials")),
     }
 }

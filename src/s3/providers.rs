@@ -15,6 +15,7 @@ use aws_types::region::Region;
 use super::config_files::{ConfigFiles, variable};
 use super::credentials::StaticCredentials;
 use super::envoy::{Envoy, Noted};
+use super::failure::one_line;
 use super::profile::{self, Base, Plan, SingleSignOn, Source};
 use super::proxy::Proxies;
 use super::role::{TokenService, WebIdentity};
@@ -141,11 +142,11 @@ impl Sources {
             Ok(given) => tagged(given, Feature::CredentialsSso).ok_or_else(|| failed.at(&envoy, &[])),
             Err(error) => Err(match envoy.noted() {
                 Some(Noted::Refused(refusal)) if !refusal.is_unauthorized() && refusal.status < 500 => {
-                    failed.because(&refusal.to_string()).hint_is(format!(
+                    failed.because(&one_line(&refusal.to_string())).hint_is(format!(
                         "check sso_account_id ({account}) and sso_role_name ({role}), or run `aws sso login --profile {profile}`"
                     ))
                 }
-                Some(noted) => failed.because(&noted.error().to_string()),
+                Some(noted) => failed.because(&one_line(&noted.error().to_string())),
                 None => failed.because(&root(&error)),
             }),
         }

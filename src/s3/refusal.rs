@@ -18,8 +18,9 @@ pub(super) struct Refusal {
     /// Such as `https://sts.us-east-1.amazonaws.com`.
     at: String,
     pub(super) status: u16,
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
+    code: Option<String>,
+    /// As it came: secrets are to be taken out before it is cut.
+    message: Option<String>,
     is_page: bool,
     /// How far this machine's clock is from the service's, in words, where that is too far.
     pub(super) clock: Option<String>,
@@ -38,7 +39,7 @@ impl Refusal {
             at: at.to_owned(),
             status: answer.status.as_u16(),
             code: code.map(short).filter(|code| !code.is_empty()),
-            message: message.map(|text| one_line(&text)).filter(|text| !text.is_empty()),
+            message: message.filter(|text| !text.trim().is_empty()),
             is_page: looks_like_html(answer),
             clock: clock(answer, now),
         }
@@ -54,16 +55,16 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Refusal { at, status, code, message, is_page, clock } = self;
-        match (code, message) {
-            (Some(code), Some(message)) => write!(f, "{at} answered {code}: {message}")?,
-            (Some(code), None) => write!(f, "{at} answered {code} (status {status})")?,
-            (None, Some(message)) => write!(f, "{at} answered with status {status}: {message}")?,
-            (None, None) if *is_page => write!(f, "{at} answered with status {status} and a web page")?,
-            (None, None) => write!(f, "{at} answered with status {status} and no reason")?,
-        }
         match clock {
-            Some(clock) => write!(f, "; this machine's clock is {clock} that of the service"),
-            None => Ok(()),
+            Some(clock) => write!(f, "this machine's clock is {clock} that of {at}, which")?,
+            None => f.write_str(at)?,
+        }
+        match (code, message) {
+            (Some(code), Some(message)) => write!(f, " answered {code}: {message}"),
+            (Some(code), None) => write!(f, " answered {code} (status {status})"),
+            (None, Some(message)) => write!(f, " answered with status {status}: {message}"),
+            (None, None) if *is_page => write!(f, " answered with status {status} and a web page"),
+            (None, None) => write!(f, " answered with status {status} and no reason"),
         }
     }
 }
@@ -102,6 +103,10 @@ mod tests {
     use http::StatusCode;
 
     fn said(status: u16, headers: &[(&'static str, &str)], body: &str) -> String {
+        one_line(&full(status, headers, body))
+    }
+
+    fn full(status: u16, headers: &[(&'static str, &str)], body: &str) -> String {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let answer = Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.to_owned().into() };
         Refusal::of(&answer, "https://sts", SystemTime::UNIX_EPOCH + Duration::from_secs(3600)).to_string()

@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Feature;
 
 use super::envoy::{Envoy, Noted};
+use super::failure::one_line;
 use super::redact::redacted;
 use crate::error::{Error, ErrorKind};
 
@@ -24,7 +25,7 @@ impl Failed {
         let Failed { what, hint } = self;
         let noted = envoy.noted();
         let why = match &noted {
-            Some(noted) => redacted(noted.error().to_string(), secrets),
+            Some(noted) => one_line(&redacted(noted.error().to_string(), secrets)),
             // What it is, and what it is not, may be a secret.
             None => "what came back are no credentials".to_owned(),
         };

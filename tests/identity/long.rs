@@ -2,6 +2,8 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::support::bed::Bed;
 use crate::support::faulty::{Action, Faulty, Operation, Response, Rule};
@@ -53,6 +55,36 @@ fn a_transfer_outlives_its_credentials_several_times() {
     let expected = [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4].map(|n| format!("ASIA{n}"));
     assert_eq!(signers(&server), expected);
     assert_silent(&bed, &said, &[CANARY]);
+}
+
+/// Nobody has to refuse them first: they say when they end, and others are asked for before. The second part is answered when
+/// the first ones have ended, by the clock; the server refuses nobody.
+#[test]
+fn credentials_that_say_when_they_end_are_renewed_before() {
+    let server = Faulty::start([]);
+    let bed = renewing(&server, "9");
+    let script = String::from_utf8(bed.read("given/process.sh")).unwrap();
+    let script = script
+        .replace("printf '", "at=$(($(date +%s) + 2)); echo $at >>given/ends; printf '")
+        .replace("\"SessionToken\":\"t%s\"}", "\"SessionToken\":\"t%s\",\"Expiration\":\"%s\"}")
+        .replace("$n $n", "$n $n $(date -u -d @$at +%Y-%m-%dT%H:%M:%SZ)");
+    bed.write("given/process.sh", script.as_bytes());
+    let ends = bed.path("given/ends");
+    server.add(Rule::nth(
+        2,
+        Operation::Part,
+        Action::change(move |_| {
+            let first = fs::read_to_string(&ends).unwrap().lines().next().unwrap().parse().unwrap();
+            while SystemTime::now() < SystemTime::UNIX_EPOCH + Duration::from_secs(first) {
+                thread::park_timeout(Duration::from_millis(50));
+            }
+        }),
+    ));
+    bed.ok(PUT);
+    assert!(server.object("model.bin").unwrap() == content());
+    let signers = signers(&server);
+    assert_eq!((signers.len(), signers[0].as_str()), (8, "ASIA1"), "{signers:?}");
+    assert!(signers[2..].iter().all(|signer| signer != "ASIA1"), "{signers:?}");
 }
 
 /// With none to be had it stops, keeps what it did, and the next run goes on there.

@@ -63,6 +63,30 @@ fn another_region_is_reached_in_the_same_way() {
     assert_eq!(proxy.tunnels(), hosts);
 }
 
+/// An endpoint of Amazon's own form that was given is one of a region: the bucket is followed to its own, and the next command
+/// begins there.
+#[test]
+fn a_given_endpoint_of_amazons_form_follows_as_well() {
+    let (secure, _) = amazon();
+    let elsewhere = |request: &crate::support::faulty::Request| {
+        let host = request.header("host").unwrap_or_default();
+        let refusal = Response::error(301, "PermanentRedirect").header("x-amz-bucket-region", "eu-west-3");
+        (request.region() != "eu-west-3" || !host.contains("eu-west-3")).then_some(refusal)
+    };
+    secure.server.add(Rule::always(Operation::Any, Action::judge(elsewhere)));
+    let bed = client();
+    let proxy = Proxy::start(secure.address, Manner::Open);
+    let url = format!("http://{}", proxy.address());
+    let variables = [&through(&secure, &url)[..], &[("S3_ENDPOINT", "https://s3.us-east-1.amazonaws.com")]].concat();
+    let said = ok(&bed, &variables, &["ls"]);
+    assert!(said.stderr.contains("set AWS_REGION=eu-west-3, and S3_ENDPOINT to nothing"), "{said:?}");
+    let hosts = ["us-east-1", "eu-west-3"].map(|region| format!("{BUCKET}.s3.{region}.amazonaws.com:443"));
+    assert_eq!(proxy.tunnels(), hosts);
+    let said = ok(&bed, &variables, &["ls"]);
+    assert!(!said.stderr.contains("is in region"), "the next one starts there: {said:?}");
+    assert_eq!(proxy.tunnels()[2..], hosts[1..]);
+}
+
 #[test]
 fn a_switch_is_true_or_false() {
     let said = run(&client(), &[("AWS_USE_FIPS_ENDPOINT", "yes")], &["ls"]);

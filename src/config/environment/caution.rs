@@ -43,7 +43,7 @@ impl Environment {
         if self.is_of_process(variable) || self.has_own_keys(by_name) {
             return None;
         }
-        let place = place(&endpoint);
+        let place = place(&endpoint).unwrap_or_else(|| "a place that is none".to_owned());
         Some(format!(
             "{variable} of the .env file sends what your credentials sign to {place}, and they come from elsewhere: set \
              {variable} in the environment if that is meant"
@@ -60,7 +60,10 @@ impl Environment {
         // The process's own counts in either case.
         let is_proxy = |pair: &&[&'static str]| !pair.iter().any(|name| self.is_of_process(name));
         let proxies = PROXIES.chunks(2).filter(is_proxy).filter_map(|pair| pair.iter().copied().find(is_named));
-        let proxies = proxies.map(|name| format!("{name} ({})", place(&self.get(name).unwrap_or_default())));
+        let proxies = proxies.map(|name| match self.get(name).as_deref().and_then(place) {
+            Some(place) => format!("{name} ({place})"),
+            None => name.to_owned(),
+        });
         let trust = AUTHORITIES.into_iter().filter(|name| is_named(name)).map(str::to_owned);
         let named: Vec<String> = proxies.chain(trust).collect();
         (!named.is_empty()).then(|| {
@@ -93,12 +96,23 @@ impl Environment {
     }
 }
 
-/// Scheme, host and port of a URL as a client would connect to them: an `@` behind the host, in a path, names nobody.
-fn place(url: &str) -> String {
+/// Scheme, host and port of a URL as a client would connect to them: an `@` behind the host, in a path, names nobody. `None`
+/// where these are none, since a password may be what stands there.
+fn place(url: &str) -> Option<String> {
     let (scheme, rest) = url.trim().split_once("://").map_or(("", url.trim()), |(scheme, rest)| (scheme, rest));
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+    let place = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (place, ""),
+    };
+    let is_name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_address = |host: &str| host.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = !host.is_empty() && inside.map_or_else(|| is_name(host), is_address);
+    let is_whole = is_host && port.bytes().all(|byte| byte.is_ascii_digit());
+    let scheme = ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
+    is_whole.then(|| scheme.map_or_else(|| place.to_owned(), |scheme| format!("{scheme}://{place}")))
 }
 
 #[cfg(test)]
@@ -163,8 +177,13 @@ mod tests {
             ("h:9", "h:9"),
             ("me:hunter2@h", "h"),
             (" https://h ", "https://h"),
+            ("http://[fd00::7]:9/x", "http://[fd00::7]:9"),
+            ("HTTP://[::1]", "http://[::1]"),
         ] {
-            assert_eq!(place(url), told, "{url}");
+            assert_eq!(place(url).as_deref(), Some(told), "{url}");
+        }
+        for url in ["http://me:hunter2/x@h:9", "http://me:hunter2#x@h", "http://hunter2 x@", "http://[hunter2", ""] {
+            assert_eq!(place(url), None, "{url}");
         }
     }
 

@@ -152,7 +152,7 @@ impl Doctor<'_> {
             async move {
                 let outgoing = about_bucket(client, "GET", Some(subresource)).ok()?;
                 let answer = client.answer(&outgoing).await.ok()?;
-                let code = Details::of(&answer).code.unwrap_or_default();
+                let code = Details::of(&answer, &[]).code.unwrap_or_default();
                 let is_told_of_none =
                     answer.status.as_u16() == 404 && code.starts_with("NoSuch") && code != "NoSuchBucket";
                 (answer.status.is_success() || is_told_of_none).then_some(permission)
