@@ -81,8 +81,8 @@ impl Client {
         let (host, port) = home.host_and_port(&settings.bucket);
         if !home.is_secure() && !is_near(&host) {
             let message = format!(
-                "the endpoint {home} is not encrypted: no secret key is sent, but a session token is, and \
-                 data can be read and changed on the way; use https:// if the server has it"
+                "the endpoint {home} is not encrypted: no secret key is sent, but data and a session token can be read, and data \
+                 changed, on the way; use https:// if the server has it"
             );
             runtime.observer.event(&Event::Warning { message: &message });
         }

@@ -199,6 +199,10 @@ fn parse(text: &str) -> Result<Url> {
         Url::parse(&format!("{}://{trimmed}", if is_this_machine(&lower) { "http" } else { "https" }))
     };
     let url = url.map_err(|error| bad(text, &error.to_string()))?;
+    // What follows three slashes is taken for the host where people meant a path.
+    if lower.contains(":///") {
+        return Err(bad(text, "it has no host"));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(text, "its scheme is neither http nor https"));
     }
@@ -308,6 +312,7 @@ mod tests {
             "/",
             "http://",
             "https:///",
+            "https:///x",
             "http:/localhost",
             "http:localhost",
             "ftp://localhost",

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::bed::{self, Bed};
-use crate::support::faulty::{Action, BUCKET, Faulty, Operation, Rule};
+use crate::support::faulty::{Action, BUCKET, Faulty, Operation, Request, Response, Rule};
 use crate::{assert_silent, bed_with};
 
 const SECRET: &str = "canary-secret/with+signs=";
@@ -91,6 +91,30 @@ fn on_a_store_that_refuses_everything() {
         let server = Faulty::start([Rule::always(Operation::Any, Action::refuse(status, code))]);
         let bed = bed_with(&server, &[&environment()[..], &[("STRATA_RETRIES", "0")]].concat());
         run_all(&bed, &[SECRET, TOKEN, PROXY, "Signature="], &[0, 2, 3, 5, 7, 8]);
+    }
+}
+
+/// A server that repeats what it was sent, in a message of its own.
+#[test]
+fn on_a_store_that_repeats_secrets() {
+    let judge = |request: &Request| {
+        let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
+        let signature = header("authorization").rsplit_once("Signature=").map(|(_, signature)| signature.to_owned());
+        let words = format!("odd {} and {}, {SECRET}", header("x-amz-security-token"), signature.unwrap_or_default());
+        let padding = "x".repeat(280);
+        let text = format!("<Error><Code>Odd</Code><Message>{words} {padding} {SECRET}</Message></Error>");
+        Some(Response::xml(400, &text))
+    };
+    let server = Faulty::start([Rule::always(Operation::Any, Action::judge(judge))]);
+    let bed = bed_with(&server, &environment());
+    bed.write("model.bin", b"x");
+    for arguments in [&["ls"][..], &["put", "model.bin"], &["ls", "--json"], &["setup", "--check"]] {
+        let said = bed.run(arguments);
+        assert_ne!(said.code, Some(0));
+        assert!(said.stderr.contains("odd [redacted] and [redacted]") || arguments[0] != "ls", "{said:?}");
+        assert_silent(&bed, &said, &[SECRET, TOKEN]);
+        let long = |word: &&str| word.len() >= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(!said.stderr.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| long(&word)), "{said:?}");
     }
 }
 
