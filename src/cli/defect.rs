@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn a_defect_is_told_by_its_place_alone() {
         note(Some(Location::caller()));
-        let failure = guarded(|| panic!("hunter2")).map(|()| ()).unwrap_err();
+        let failure = guarded(|| -> () { panic!("hunter2") }).unwrap_err();
         assert_eq!(failure.code, 1);
         assert!(failure.hint.unwrap().contains("src/cli/defect.rs:"));
         assert!(!failure.message.contains("hunter2"));

@@ -48,7 +48,9 @@ impl Sources {
         {
             return Ok(keys);
         }
-        let files = ConfigFiles::read(self.profile.as_deref()).await?;
+        // Who we are is not known then, whatever else the files say.
+        let files = ConfigFiles::read(self.profile.as_deref()).await;
+        let files = files.map_err(|error| error.kind_is(ErrorKind::Denied))?;
         let plan = profile::plan(&files, self.profile.is_some())?;
         // A role of a profile comes before a token of the environment, its keys come after it.
         if plan.roles.is_empty()
