@@ -7,9 +7,11 @@
 //! | file | instead of rusoto's |
 //! |---|---|
 //! | `endpoint`, `amazon`, `profile_settings` | parsing of endpoints and regions; Amazon's hosts; what the AWS config files say |
-//! | `credentials`, `providers`, `profile`, `role`, `unidentified`, `sign` | credential chain and signer |
+//! | `credentials`, `providers`, `config_files`, `profile`, `role`, `sign` | credential chain and signer |
+//! | `container`, `instance`, `process`, `given` | what gives credentials on this machine |
+//! | `envoy`, `refusal`, `unidentified`, `redact` | how services for credentials are asked, and what they refuse, in words |
 //! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
-//! | `roots`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
+//! | `roots`, `pinned`, `validity`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
