@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use self::environment::Environment;
+#[cfg(feature = "s3")]
+pub(crate) use self::environment::PROFILE;
 pub use self::job::processes_of_job;
 
 use crate::descriptors;

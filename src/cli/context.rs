@@ -152,13 +152,23 @@ impl Context {
         let by_name = config.profile.is_some();
         let endpoint = match self.typed.endpoint_url {
             true => None,
-            false => self.environment.foreign_endpoint(&ENDPOINTS, by_name),
+            false => self.environment.foreign_endpoint(self.endpoints(), by_name),
         };
         let unused = match by_name || config.credentials.is_none() {
             true => self.environment.unused_of_aws(),
             false => None,
         };
-        self.cautioned.call_once(|| endpoint.iter().chain(&unused).for_each(|message| self.output.warning(message)));
+        let way = self.environment.foreign_way(by_name);
+        let all = [endpoint, way, unused];
+        self.cautioned.call_once(|| all.iter().flatten().for_each(|message| self.output.warning(message)));
+    }
+
+    /// The variables that name an endpoint here, the strongest first.
+    #[cfg(feature = "s3")]
+    fn endpoints(&self) -> &'static [&'static str] {
+        let ignores = self.environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        let ignores = ignores.is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if ignores { &ENDPOINTS[..1] } else { &ENDPOINTS }
     }
 
     /// How the bucket is reached that flags and environment name.
@@ -197,14 +207,12 @@ impl Context {
                 false => format!("{name} in .env"),
             }),
         };
-        let ignores = self.environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-        let ignores = ignores.is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let credentials = match self.environment.is_of_process("AWS_ACCESS_KEY_ID") {
             true => "the environment",
             false => "the file .env",
         };
         Origins {
-            endpoint: of(self.typed.endpoint_url, "--endpoint-url", if ignores { &ENDPOINTS[..1] } else { &ENDPOINTS }),
+            endpoint: of(self.typed.endpoint_url, "--endpoint-url", self.endpoints()),
             region: of(self.typed.region, "--region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
             credentials: Some(credentials.to_owned()),
         }

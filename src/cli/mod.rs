@@ -7,6 +7,7 @@ mod bind;
 mod completions;
 mod confirm;
 mod context;
+mod defect;
 mod exit;
 mod freed;
 mod get;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::error::ErrorKind;
 use storage::config::{processes_of_job, state_dir};
-use storage::{Error, RuntimeConfig};
+use storage::{Environment, Error, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
 
 use achieved::Achieved;
@@ -48,10 +49,16 @@ use signals::Watch;
 
 /// Runs the command line, the name of the program first.
 pub(crate) fn run(line: Vec<OsString>) -> ExitCode {
-    match parse::parse(&line) {
+    defect::watch();
+    let outcome = defect::guarded(|| match parse::parse(&line) {
         Ok(parsed) => execute(parsed),
         Err(refused) => refuse(*refused),
-    }
+    });
+    outcome.unwrap_or_else(|failure| {
+        let (json, color) = parse::format_wanted(&line, &Environment::process());
+        Output::new(json, false, color).failure(&failure);
+        failure.code.into()
+    })
 }
 
 /// Help, or why the command line cannot be run.
@@ -215,7 +222,8 @@ async fn supervise(context: &Context, command: Action) -> anyhow::Result<()> {
 /// Tells how it went, and its exit code.
 fn ended(output: &Output, outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    let failure = Failure::of(&error);
+    let mut failure = Failure::of(&error);
+    failure.hint = failure.hint.or_else(defect::hint);
     output.failure(&failure);
     failure.code.into()
 }

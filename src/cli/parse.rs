@@ -142,7 +142,7 @@ fn classify(error: clap::Error, line: &[OsString]) -> Why {
 }
 
 /// `--json` and `--color` of a line that may not parse.
-fn format_wanted(line: &[OsString], environment: &Environment) -> (bool, Colour) {
+pub(crate) fn format_wanted(line: &[OsString], environment: &Environment) -> (bool, Colour) {
     let matches = bind(command(), environment).0.ignore_errors(true).try_get_matches_from(line).ok();
     let innermost = matches.as_ref().map(|matches| matches.subcommand().map_or(matches, |(_, inner)| inner));
     let json = innermost.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten()).copied();

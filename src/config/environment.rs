@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
+/// What names a profile of the AWS config files, the first that is set; the AWS CLI knows the second one as well.
+pub(crate) const PROFILE: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+
 /// Any of them may be a secret: zeroed when they are freed.
 type Values = HashMap<String, Zeroizing<String>>;
 
@@ -53,6 +56,11 @@ impl Environment {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when it cannot be read or parsed, or is missing and `required`.
     /// The text names the line, never its content.
     pub fn with_dotenv(mut self, path: &Path, required: bool) -> Result<Self> {
+        // A FIFO that lies there would be waited for; one that is asked for by name, as a shell makes them, is meant.
+        if !required && std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::invalid(format!("'{}' is not a regular file", path.display()))
+                .hint_is("settings are read from a file of this name; --env-file /dev/null reads none"));
+        }
         let (bytes, mode) = match contents(path) {
             Ok(contents) => contents,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(self),
@@ -101,6 +109,11 @@ impl Environment {
     /// Whether the variable is set in the process itself, so that `.env` does not count.
     pub fn is_of_process(&self, name: &str) -> bool {
         self.real.contains_key(name)
+    }
+
+    /// Whether the process names a profile, and only `.env` has keys: the environment comes first.
+    pub fn has_profile_before_keys(&self) -> bool {
+        !self.is_of_process("AWS_ACCESS_KEY_ID") && PROFILE.iter().any(|name| self.is_of_process(name))
     }
 
     /// The first of these variables that is set, with its name.

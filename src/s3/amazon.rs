@@ -21,6 +21,20 @@ impl Variant {
     }
 }
 
+impl Variant {
+    /// By which of these endpoints a host is of S3, that of the region or the old one of all regions; `None` for others, those
+    /// inside a private network among them.
+    pub(super) fn of_host(host: &str) -> Option<Self> {
+        if host == "s3.amazonaws.com" {
+            return Some(Variant::default());
+        }
+        let region = host.split('.').find(|label| !matches!(*label, "s3" | "s3-fips" | "dualstack"))?;
+        let all = [(false, false), (false, true), (true, false), (true, true)];
+        let mut all = all.into_iter().map(|(dual_stack, fips)| Variant { dual_stack, fips });
+        all.find(|variant| variant.host(region) == host)
+    }
+}
+
 /// Regions that are not below `amazonaws.com`, by how their names begin: the partitions of botocore's `partitions.json`.
 const ELSEWHERE: [(&str, &str); 6] = [
     ("cn-", "amazonaws.com.cn"),
@@ -46,7 +60,8 @@ pub(super) fn is_amazon(host: &str) -> bool {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html> reserves.
 pub(super) fn check_kind(bucket: &str) -> Result<()> {
     let of_its_own = "use the bucket that it leads to, by that bucket's own name";
-    let (what, hint) = if let Some(arn) = bucket.strip_prefix("arn:") {
+    let lower = bucket.to_ascii_lowercase();
+    let (what, hint) = if let Some(arn) = lower.strip_prefix("arn:") {
         let resource = arn.rsplit(':').next().unwrap_or_default();
         if arn.contains(":s3express:") {
             ("the ARN of an S3 Express bucket", NO_EXPRESS.to_owned())
@@ -97,6 +112,7 @@ mod tests {
         ] {
             assert_eq!(Variant { dual_stack, fips }.host(region), host);
             assert!(is_amazon(host), "{host}");
+            assert_eq!(Variant::of_host(host), Some(Variant { dual_stack, fips }));
         }
         assert!(!is_amazon("notamazonaws.com") && !is_amazon("amazonaws.com.example.org"));
     }

@@ -81,19 +81,18 @@ impl Client {
         let (host, port) = home.host_and_port(&settings.bucket);
         if !home.is_secure() && !is_near(&host) {
             let message = format!(
-                "the endpoint {home} is not encrypted: no secret key is sent, but data can be read and changed on the way; \
-                 use https:// if the server has it"
+                "the endpoint {home} is not encrypted: no secret key is sent, but data and a session token can be read, and data \
+                 changed, on the way; use https:// if the server has it"
             );
             runtime.observer.event(&Event::Warning { message: &message });
         }
         let detour = Detour::to(&settings.proxies, home.is_secure(), &host, port)?;
-        let roots =
-            Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle.clone() };
+        let roots = Roots { file: settings.cert_file, directories: settings.cert_dirs, bundle: settings.ca_bundle };
         let sources = Sources {
             profile: settings.profile,
             profile_of_environment: settings.profile_of_environment,
             region,
-            ca_bundle: settings.ca_bundle,
+            roots: roots.clone(),
         };
         let transport = Transport::new(home.is_secure(), roots, detour, runtime.connect_timeout).await?;
         let reached = Reached {

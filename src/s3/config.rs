@@ -10,7 +10,7 @@ use super::endpoint::Addressing;
 use super::profile_settings::parse_switch;
 use super::proxy::Proxies;
 use super::writing::WriteSettings;
-use crate::config::Environment;
+use crate::config::{Environment, PROFILE};
 use crate::error::{Error, Result};
 use crate::key;
 
@@ -89,7 +89,8 @@ impl S3Config {
     /// The bucket as these variables say: `AWS_REGION` before `AWS_DEFAULT_REGION`; `S3_ENDPOINT` before
     /// `AWS_ENDPOINT_URL_S3` before `AWS_ENDPOINT_URL`, neither of these two where `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is
     /// `true`; `AWS_USE_DUALSTACK_ENDPOINT` and `AWS_USE_FIPS_ENDPOINT` (`true` or `false`); `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`; `AWS_CA_BUNDLE`,
+    /// `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` from one source together, and before `AWS_PROFILE`, unless only `.env`
+    /// has them and the process names a profile; `AWS_DEFAULT_PROFILE` for want of that; `AWS_CA_BUNDLE`,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR` (with colons between), `CHECKPOINT_PREFIX`, `STRATA_ADDRESSING_STYLE`,
     /// `STRATA_REQUEST_PAYER` (`requester`), `STRATA_EXPECTED_BUCKET_OWNER`, the proxies as [`Proxies::from_environment`] says,
     /// and those of [`WriteSettings::from_environment`].
@@ -118,7 +119,10 @@ impl S3Config {
         };
         let ignore_configured_endpoint = switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or_default();
         let endpoints = ["S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
-        let credentials = StaticCredentials::from_environment(environment)?;
+        let credentials = match environment.has_profile_before_keys() {
+            true => None,
+            false => StaticCredentials::from_environment(environment)?,
+        };
         Ok(S3Config {
             prefix: environment.get("CHECKPOINT_PREFIX").unwrap_or_default(),
             region: first(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
@@ -127,7 +131,7 @@ impl S3Config {
             dual_stack: switch("AWS_USE_DUALSTACK_ENDPOINT")?,
             fips: switch("AWS_USE_FIPS_ENDPOINT")?,
             addressing,
-            profile: if credentials.is_some() { None } else { environment.get("AWS_PROFILE") },
+            profile: if credentials.is_some() { None } else { first(&PROFILE) },
             profile_of_environment: true,
             ca_bundle: environment.get("AWS_CA_BUNDLE").map(PathBuf::from),
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),

@@ -123,6 +123,14 @@ impl Identity {
         }
     }
 
+    /// The credentials that it gave last, if nobody is asking for others just now.
+    pub(super) fn kept(&self) -> Option<Credentials> {
+        match self {
+            Identity::Given(credentials) => Some(credentials.clone()),
+            Identity::Chain(chain) => Some(chain.kept.try_lock().ok()?.as_ref()?.credentials.clone()),
+        }
+    }
+
     /// Where the credentials that it gave came from, in words; `None` where they were given by the caller.
     pub(super) fn source_of(&self, credentials: &Credentials) -> Option<String> {
         let Identity::Chain(chain) = self else { return None };

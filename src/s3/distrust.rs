@@ -12,14 +12,21 @@ const AUTHORITY: &str =
 const CLOCK: &str = "have it renewed; check this machine's clock as well";
 const NAME: &str = "check the host name in the endpoint (S3_ENDPOINT): it must be one that the certificate is for";
 const ANEW: &str = "have the server given another certificate";
-/// What `openssl req -x509` makes says that it is an authority.
-const OWN: &str = "give the server a certificate of its own: not that of an authority, and one that is signed by itself must not be \
-                   marked as one (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)";
+/// What `openssl req -x509` makes says that it is an authority, and is taken where it is named itself.
+const OWN: &str =
+    "to trust this very certificate set AWS_CA_BUNDLE to a file with it; to get it: openssl s_client -showcerts";
+/// webpki's name for a certificate that may sign others, and therefore is none of a server (RFC 5280, 4.2.1.9).
+const OF_AUTHORITY: &str = "CaUsedAsEndEntity";
 
 /// The error for a certificate that proves nothing.
 pub(super) fn bad_certificate(why: &Reason) -> Error {
     let (what, hint) = in_words(why);
     Error::new(ErrorKind::Denied, format!("the server's certificate {what}")).hint_is(hint)
+}
+
+/// That it is the certificate of an authority; rustls has no name for it.
+pub(super) fn is_authority(why: &Reason) -> bool {
+    matches!(why, Reason::Other(other) if other.0.to_string() == OF_AUTHORITY)
 }
 
 /// What is wrong with it, after "the server's certificate", and what to do.
@@ -60,7 +67,7 @@ fn in_words(why: &Reason) -> (String, &'static str) {
 /// Those of webpki's reasons that rustls has no name for.
 fn of_webpki(name: &str) -> (String, &'static str) {
     let (what, hint) = match name {
-        "CaUsedAsEndEntity" => ("it is that of an authority, not a server's own", OWN),
+        OF_AUTHORITY => ("it is that of an authority, not a server's own", OWN),
         "EndEntityUsedAsCa" => ("what has signed it is no authority", ANEW),
         "UnsupportedCertVersion" => ("it is of an old form, before X.509 version 3", ANEW),
         "SignatureAlgorithmMismatch" => ("it names two ways in which it is signed", ANEW),

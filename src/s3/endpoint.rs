@@ -1,6 +1,7 @@
 //! Where a bucket is: endpoint, region and addressing style, parsed here because rusoto turns `http://host/` into
 //! `//bucket`, `HTTP://` into https and unknown regions into us-east-1.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -50,17 +51,19 @@ pub(super) struct Site {
     path: String,
     pub(super) region: String,
     virtual_host: bool,
-    /// Made from the region rather than given, so that another region means another host; in this way.
-    derived: Option<Variant>,
+    /// Made from the region rather than given.
+    derived: bool,
+    /// Of the form of Amazon's own hosts, so that another region means another host; in this way.
+    variant: Option<Variant>,
 }
 
 impl Site {
     /// Where `bucket` is. Without `endpoint`, Amazon S3 in `region`.
     pub(super) fn resolve(endpoint: Option<&str>, region: &str, addressing: Addressing, bucket: &str) -> Result<Self> {
         check_region(region)?;
-        let (url, derived) = match endpoint {
-            Some(text) => (parse(text)?, None),
-            None => (parse(&format!("https://{}", Variant::default().host(region)))?, Some(Variant::default())),
+        let url = match endpoint {
+            Some(text) => parse(text)?,
+            None => parse(&format!("https://{}", Variant::default().host(region)))?,
         };
         let Some(host) = url.host() else { return Err(bad(url.as_str(), "it has no host")) };
         let name = host.to_string();
@@ -73,6 +76,7 @@ impl Site {
                     .hint_is("use --addressing-style path, or an endpoint with a host name"));
             }
         };
+        let variant = Variant::of_host(&name).filter(|_| url.port().is_none() && url.path() == "/");
         let authority = match url.port() {
             Some(port) => format!("{name}:{port}"),
             None => name,
@@ -83,7 +87,8 @@ impl Site {
             path: url.path().trim_end_matches('/').to_owned(),
             region: region.to_owned(),
             virtual_host,
-            derived,
+            derived: endpoint.is_none(),
+            variant,
         })
     }
 
@@ -91,7 +96,7 @@ impl Site {
     pub(super) fn moved_to(&self, region: &str) -> Result<Self> {
         check_region(region)?;
         let mut site = Site { region: region.to_owned(), ..self.clone() };
-        if let Some(variant) = self.derived {
+        if let Some(variant) = self.variant {
             site.authority = variant.host(region);
         }
         Ok(site)
@@ -99,16 +104,16 @@ impl Site {
 
     /// The same by another of Amazon's endpoints; as it is where the endpoint was given.
     pub(super) fn with_variant(mut self, variant: Variant) -> Self {
-        if self.derived.is_some() {
+        if self.derived {
             self.authority = variant.host(&self.region);
-            self.derived = Some(variant);
+            self.variant = Some(variant);
         }
         self
     }
 
     /// Made from the region rather than given.
     pub(super) fn is_derived(&self) -> bool {
-        self.derived.is_some()
+        self.derived
     }
 
     /// Whether it is Amazon's own S3, by the name of its host.
@@ -194,6 +199,10 @@ fn parse(text: &str) -> Result<Url> {
         Url::parse(&format!("{}://{trimmed}", if is_this_machine(&lower) { "http" } else { "https" }))
     };
     let url = url.map_err(|error| bad(text, &error.to_string()))?;
+    // What follows three slashes is taken for the host where people meant a path.
+    if lower.contains(":///") {
+        return Err(bad(text, "it has no host"));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(text, "its scheme is neither http nor https"));
     }
@@ -224,8 +233,20 @@ fn is_this_machine(text: &str) -> bool {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    Error::invalid(format!("the S3 endpoint '{}' cannot be used: {why}", text.escape_default()))
+    Error::invalid(format!("the S3 endpoint '{}' cannot be used: {why}", without_user(text).escape_default()))
         .hint_is("write it like https://s3.example.com or http://localhost:9000")
+}
+
+/// What may be shown of a text that is meant to be an endpoint. Whatever is before the last `@` may be a password: one with a
+/// `/`, a `#` or a `%` in it looks like something else.
+fn without_user(text: &str) -> Cow<'_, str> {
+    let Some((before, host)) = text.rsplit_once('@') else { return text.into() };
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        format!("{scheme}://...@{host}").into()
+    } else {
+        format!("...@{host}").into()
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +283,28 @@ mod tests {
     }
 
     #[test]
+    fn no_password_is_shown_whatever_is_wrong_with_it() {
+        for endpoint in [
+            "http://me:hunter2@h:9000",
+            "http://me:hunter2%40x@h:9000",
+            "http://me:hunter2@h:99999",
+            "ftp://me:hunter2@h",
+            "http://me:hunter2 x@h:9000",
+            "me:hunter2@h:9000",
+            "http:me:hunter2@h",
+            "http://me:hunter2@[::1",
+            "http://me:hunter2#x@h:9000",
+            "http://me:hunter2/x@h:9000",
+            "http://me:x@hunter2@h:port",
+            "hunter2://x@h",
+            "http://h/hunter2@x y",
+        ] {
+            let error = Site::resolve(Some(endpoint), "eu-west-1", Addressing::Auto, "b").unwrap_err();
+            assert!(!format!("{error:?}{:?}", error.hint()).contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_endpoint_is_refused() {
         for endpoint in [
             "",
@@ -269,6 +312,7 @@ mod tests {
             "/",
             "http://",
             "https:///",
+            "https:///x",
             "http:/localhost",
             "http:localhost",
             "ftp://localhost",
@@ -329,6 +373,18 @@ mod tests {
         let given = Site::resolve(Some("https://h"), "us-east-1", Addressing::Auto, "b").unwrap();
         let still = given.clone().with_variant(Variant { dual_stack: true, fips: true });
         assert_eq!((still.moved_to("r").unwrap().to_string().as_str(), still), ("https://h", given));
+        for (given, moved) in [
+            ("https://s3.us-east-1.amazonaws.com", "https://s3.eu-west-3.amazonaws.com"),
+            ("https://s3.amazonaws.com/", "https://s3.eu-west-3.amazonaws.com"),
+            ("s3-fips.dualstack.us-east-1.amazonaws.com", "https://s3-fips.dualstack.eu-west-3.amazonaws.com"),
+            ("https://vpce-1.s3.us-east-1.vpce.amazonaws.com", "https://vpce-1.s3.us-east-1.vpce.amazonaws.com"),
+            ("https://s3.us-east-1.amazonaws.com:8443", "https://s3.us-east-1.amazonaws.com:8443"),
+            ("https://s3.us-east-1.amazonaws.com/x", "https://s3.us-east-1.amazonaws.com/x"),
+        ] {
+            let given = Site::resolve(Some(given), "us-east-1", Addressing::Auto, "b").unwrap();
+            assert_eq!(given.moved_to("eu-west-3").unwrap().to_string(), moved, "Amazon's own form follows as well");
+            assert_eq!(given.clone().with_variant(Variant { dual_stack: true, fips: true }), given);
+        }
         assert!(Site::resolve(None, "us-east-1/evil", Addressing::Auto, "b").is_err());
         assert!(site.moved_to("evil.example.com/").is_err());
     }

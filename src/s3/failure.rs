@@ -6,8 +6,12 @@ use http::{Method, StatusCode};
 
 use super::answer::{Answer, header};
 use super::codes::{breaks, by_status, code_of, known, may_pass, plain, throttles};
+use super::redact::redacted;
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Retryable};
+
+/// The most characters of foreign text that are shown.
+const LONGEST: usize = 300;
 
 /// A failed try.
 #[derive(Debug)]
@@ -82,8 +86,11 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// Reads them from the body and, for HEAD, from the headers that some servers send.
-    pub(super) fn of(answer: &Answer) -> Self {
+    /// Reads them from the body and, for HEAD, from the headers that some servers send. What a server repeats of these secrets
+    /// is taken out.
+    pub(super) fn of(answer: &Answer, secrets: &[&str]) -> Self {
+        // Before it is cut, since half a secret is one as well.
+        let one_line = |text: &str| one_line(&redacted(text.to_owned(), secrets));
         let root = Element::parse(&answer.body).filter(|root| root.name == "Error");
         let text = |name: &str| root.as_ref().and_then(|root| root.text_of(name)).map(one_line);
         let code = text("Code").or_else(|| header(&answer.headers, "x-minio-error-code").map(one_line));
@@ -136,10 +143,10 @@ fn asks_for_tls(answer: &Answer) -> bool {
 }
 
 /// Foreign text as one line of bounded length.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
-    match clean.char_indices().nth(300) {
+    match clean.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &clean[..end]),
         None => clean,
     }
@@ -192,7 +199,7 @@ mod tests {
         let answer = Answer { status, headers, body: body.to_owned().into() };
         explain(
             &answer,
-            &Details::of(&answer),
+            &Details::of(&answer, &[]),
             Asked { method: &method, bucket: BUCKET, region: "us-east-1", owner: None },
         )
     }

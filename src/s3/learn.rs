@@ -11,10 +11,11 @@ use super::answer::{Answer, header};
 use super::client::Client;
 use super::endpoint::Site;
 use super::failure::{Details, Failure};
-use super::memory::Facts;
+use super::memory::{self, Facts};
 use super::noted::Noted;
 use super::request::Outgoing;
 use super::sums::Sums;
+use crate::body::blocking;
 use crate::error::ErrorKind;
 use crate::event::Event;
 
@@ -51,6 +52,8 @@ pub(super) struct Learnt {
     ahead: AtomicI64,
     clock_is_told: AtomicBool,
     has_moved: AtomicBool,
+    /// Where it was found is to be kept for the commands that follow.
+    is_news: AtomicBool,
     /// The bucket is looked for where an earlier command found it, and was not found there yet.
     from_memory: AtomicBool,
     has_answered: AtomicBool,
@@ -132,16 +135,32 @@ impl Client {
         }
         *site = Arc::new(next);
         drop(site);
+        self.learnt.is_news.store(true, Ordering::Relaxed);
         if region == self.home.region {
             // Only an earlier command had found it elsewhere.
             return true;
         }
+        // An endpoint of Amazon's that was given would lead there again.
+        let endpoint = match self.home.is_derived() || !self.home.is_amazon() {
+            true => "",
+            false => ", and S3_ENDPOINT to nothing",
+        };
         let message = format!(
-            "the bucket '{}' is in region {region}, not in {}: set AWS_REGION={region}",
+            "the bucket '{}' is in region {region}, not in {}: set AWS_REGION={region}{endpoint}",
             self.bucket, self.home.region
         );
         self.runtime.observer.event(&Event::Warning { message: &message });
         true
+    }
+
+    /// Keeps the region that the bucket was found in, once it was. That this cannot be kept is no reason to fail.
+    pub(super) async fn keep_region(&self) {
+        if !self.learnt.is_news.load(Ordering::Relaxed) || !self.learnt.is_news.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let Some(state_dir) = self.runtime.state_dir.clone() else { return };
+        let (subject, region) = (self.subject(), self.site().region.clone());
+        let _ = blocking(move || Ok(memory::keep_region(&state_dir, &subject, &region))).await;
     }
 
     /// The bucket does not seem to be where an earlier command found it: the next try goes where the settings say.

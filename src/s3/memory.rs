@@ -1,7 +1,7 @@
 //! What was found out about a bucket at an endpoint, kept for the commands that follow:
 //! `STATE/strata-ckpt/endpoints/HASH.json`, one small file each, without any secret.
 //!
-//! `S3Storage::check` writes it. Facts are hints that spare requests. One that is old, wrong, damaged or of another version
+//! `S3Storage::check` writes it, and whoever finds a bucket in another region. Facts are hints that spare requests. One that is old, wrong, damaged or of another version
 //! costs at most what is spared by having none; what goes along with bytes for their check is never less than a server was
 //! seen to look at.
 
@@ -69,34 +69,52 @@ struct Kept {
 
 /// What is kept and still counts. Whatever is wrong with the file, there are no facts then. May block.
 pub(super) fn recall(state_dir: Option<&Path>, subject: &Subject) -> Facts {
-    state_dir.and_then(|state_dir| read(&path_of(state_dir, subject), subject, SystemTime::now())).unwrap_or_default()
+    let kept = state_dir.and_then(|state_dir| read(&path_of(state_dir, subject), subject, SystemTime::now()));
+    kept.map(|kept| kept.facts).unwrap_or_default()
 }
 
-fn read(path: &Path, subject: &Subject, now: SystemTime) -> Option<Facts> {
+fn read(path: &Path, subject: &Subject, now: SystemTime) -> Option<Kept> {
     let mut text = Vec::new();
     File::open(path).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
     let kept: Kept = serde_json::from_slice(&text).ok()?;
     let learnt = humantime::parse_rfc3339(&kept.learnt).ok()?;
     // One from the future is of a clock that was wrong.
     let is_fresh = now.duration_since(learnt).is_ok_and(|age| age < BELIEVED_FOR);
-    (kept.version == VERSION && kept.subject == *subject && is_fresh).then_some(kept.facts)
+    (kept.version == VERSION && kept.subject == *subject && is_fresh).then_some(kept)
 }
 
 /// Keeps the facts in place of earlier ones; where. May block.
 pub(super) fn keep(state_dir: &Path, subject: &Subject, facts: &Facts) -> io::Result<PathBuf> {
     let path = path_of(state_dir, subject);
-    let directory = crate::disk::parent_of(&path);
-    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     let learnt = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let kept = Kept { version: VERSION, learnt, subject: subject.clone(), facts: facts.clone() };
+    write(&path, &Kept { version: VERSION, learnt, subject: subject.clone(), facts: facts.clone() })?;
+    Ok(path)
+}
+
+/// Keeps the bucket's region beside what is known otherwise, which gets no younger by it. May block.
+pub(super) fn keep_region(state_dir: &Path, subject: &Subject, region: &str) -> io::Result<()> {
+    let (path, now) = (path_of(state_dir, subject), SystemTime::now());
+    let fresh = || Kept {
+        version: VERSION,
+        learnt: humantime::format_rfc3339_seconds(now).to_string(),
+        subject: subject.clone(),
+        facts: Facts::default(),
+    };
+    let mut kept = read(&path, subject, now).unwrap_or_else(fresh);
+    kept.facts.region = Some(region.to_owned());
+    write(&path, &kept)
+}
+
+fn write(path: &Path, kept: &Kept) -> io::Result<()> {
+    let directory = crate::disk::parent_of(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     // Only for its owner from its first byte.
     let mut file = tempfile::Builder::new().prefix(".endpoint-").tempfile_in(&directory)?;
-    serde_json::to_writer_pretty(&mut file, &kept)?;
+    serde_json::to_writer_pretty(&mut file, kept)?;
     file.write_all(b"\n")?;
     file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    sync_directory(&directory)?;
-    Ok(path)
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(&directory)
 }
 
 fn path_of(state_dir: &Path, subject: &Subject) -> PathBuf {

@@ -7,9 +7,11 @@
 //! | file | instead of rusoto's |
 //! |---|---|
 //! | `endpoint`, `amazon`, `profile_settings` | parsing of endpoints and regions; Amazon's hosts; what the AWS config files say |
-//! | `credentials`, `providers`, `profile`, `role`, `unidentified`, `sign` | credential chain and signer |
+//! | `credentials`, `providers`, `config_files`, `profile`, `role`, `sign` | credential chain and signer |
+//! | `container`, `instance`, `process`, `given` | what gives credentials on this machine |
+//! | `envoy`, `refusal`, `unidentified`, `redact` | how services for credentials are asked, and what they refuse, in words |
 //! | `transport`, `wire`, `payload`, `network`, `distrust` | HTTP client: timeouts, streamed bodies, errors in words |
-//! | `roots`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
+//! | `roots`, `pinned`, `validity`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
 //! | `sums` | (it has none) checks of what is sent, whatever the server knows of checksums |
@@ -34,15 +36,20 @@ mod client;
 mod codes;
 mod complete;
 mod config;
+mod config_files;
+mod container;
 mod credentials;
 mod delete;
 mod dispatch;
 mod distrust;
 mod encryption;
 mod endpoint;
+mod envoy;
 mod failure;
 mod get;
+mod given;
 mod head;
+mod instance;
 mod learn;
 mod lifecycle;
 mod list;
@@ -52,12 +59,16 @@ mod network;
 mod noted;
 mod parts;
 mod payload;
+mod pinned;
 mod policy;
+mod process;
 mod profile;
 mod profile_settings;
 mod providers;
 mod proxy;
 mod put;
+mod redact;
+mod refusal;
 mod request;
 mod role;
 mod roots;
@@ -70,6 +81,7 @@ mod transport;
 mod tunnel;
 mod unidentified;
 mod upload;
+mod validity;
 mod versioning;
 mod wire;
 mod writing;

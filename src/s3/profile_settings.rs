@@ -1,12 +1,6 @@
 //! Where a bucket is, as the AWS configuration files say.
 
-use std::borrow::Cow;
-
-use aws_config::profile::{self, ProfileFileLoadError, ProfileSet};
-use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_runtime::env_config::property::PropertiesKey;
-use aws_types::os_shim_internal::{Env, Fs};
-
+use super::config_files::ConfigFiles;
 use crate::error::{Error, Result};
 
 /// What a profile says.
@@ -19,45 +13,32 @@ pub(super) struct ProfileSettings {
     pub(super) fips: Option<bool>,
 }
 
-/// The settings of the profile, or of the one that the process's `AWS_PROFILE` names, or of `default`. Files that are not
-/// there are empty.
+/// The settings of the profile, or of the one that the process's variables name, or of `default`. Files that are not there
+/// are empty.
 ///
 /// # Errors
 /// Where a file is none of that kind: not to look further could send data to another place than it says.
 pub(super) async fn settings(profile: Option<&str>) -> Result<ProfileSettings> {
-    let chosen = profile.map(|name| Cow::Owned(name.to_owned()));
-    let loaded = profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), chosen).await;
-    read(&loaded.map_err(unreadable)?)
+    read(&ConfigFiles::read(profile).await?)
 }
 
-fn read(profiles: &ProfileSet) -> Result<ProfileSettings> {
-    let get = |name: &str| profiles.get(name).map(str::trim).filter(|value| !value.is_empty());
+fn read(files: &ConfigFiles) -> Result<ProfileSettings> {
+    let profile = files.selected();
     let switch = |name: &str| {
-        let value = get(name).map(|value| parse_switch(value).map_err(|why| in_profile(profiles, name, &why)));
+        let value =
+            files.get(profile, name).map(|value| parse_switch(value).map_err(|why| in_profile(files, name, &why)));
         value.transpose()
     };
     let endpoint = match switch("ignore_configured_endpoint_urls")? {
         Some(true) => None,
-        _ => get("services").and_then(|name| of_service(profiles, name)).or(get("endpoint_url")).map(str::to_owned),
+        _ => files.endpoint(profile, "s3").map(str::to_owned),
     };
     Ok(ProfileSettings {
-        region: get("region").map(str::to_owned),
+        region: files.get(profile, "region").map(str::to_owned),
         endpoint,
         dual_stack: switch("use_dualstack_endpoint")?,
         fips: switch("use_fips_endpoint")?,
     })
-}
-
-/// `endpoint_url` below `s3` in a section of services
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
-fn of_service<'a>(profiles: &'a ProfileSet, services: &str) -> Option<&'a str> {
-    let key = PropertiesKey::builder()
-        .section_key("services")
-        .section_name(services)
-        .property_name("s3")
-        .sub_property_name("endpoint_url")
-        .build();
-    Some(profiles.other_sections().get(&key.ok()?)?.trim())
 }
 
 /// `true` or `false`, in upper or lower case, as AWS's own tools take them.
@@ -69,19 +50,9 @@ pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-fn in_profile(profiles: &ProfileSet, name: &str, why: &str) -> Error {
-    let profile = profiles.selected_profile().escape_default();
-    Error::invalid(format!("{name} in the AWS profile '{profile}': {why}")).hint_is("correct it in ~/.aws/config")
-}
-
-/// The cause names the file and the line, and not what is in it.
-fn unreadable(error: ProfileFileLoadError) -> Error {
-    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    // It has the two characters of an escaped line break in it.
-    let cause = cause.replace("\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
-    Error::invalid(format!("the AWS configuration files cannot be used: {cause}"))
-        .hint_is("correct ~/.aws/config and ~/.aws/credentials, or name others with AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE")
-        .caused_by(error)
+fn in_profile(files: &ConfigFiles, name: &str, why: &str) -> Error {
+    let (profile, [config, _]) = (files.selected().escape_default(), files.places());
+    Error::invalid(format!("{name} in the AWS profile '{profile}': {why}")).hint_is(format!("correct it in {config}"))
 }
 
 #[cfg(test)]
@@ -89,10 +60,7 @@ mod tests {
     use super::*;
 
     async fn of(config: &str, profile: &str) -> Result<ProfileSettings> {
-        let fs = Fs::from_slice(&[("config", config)]);
-        let env = Env::from_slice(&[("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "none")]);
-        let chosen = Some(Cow::Owned(profile.to_owned()));
-        read(&profile::load(&fs, &env, &EnvConfigFiles::default(), chosen).await.map_err(unreadable)?)
+        read(&ConfigFiles::of(config, profile).await?)
     }
 
     #[tokio::test]

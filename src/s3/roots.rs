@@ -1,10 +1,15 @@
 //! Which certificate authorities are trusted.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::pinned::Pinned;
 
 use crate::error::{Error, Result};
 
@@ -18,24 +23,66 @@ pub(super) struct Roots {
     pub(super) bundle: Option<PathBuf>,
 }
 
+/// Who is trusted.
+pub(super) struct Trusted {
+    authorities: RootCertStore,
+    /// Those of them that were named by a setting: a server may show one of them as its own.
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl Trusted {
+    /// Nobody, for where no TLS is spoken.
+    pub(super) fn nobody() -> Self {
+        Trusted { authorities: RootCertStore::empty(), named: Vec::new() }
+    }
+
+    /// TLS 1.3 or 1.2 with whom is trusted.
+    ///
+    /// # Errors
+    /// Where the cryptography does not know one of the versions, which is a defect.
+    pub(super) fn client(self) -> Result<ClientConfig> {
+        let unusable = |error: &dyn fmt::Display| Error::invalid(format!("TLS cannot be set up: {error}"));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|error| unusable(&error))?;
+        if self.named.is_empty() {
+            return Ok(builder.with_root_certificates(self.authorities).with_no_client_auth());
+        }
+        let verifier = Pinned::new(self.authorities, self.named, provider).map_err(|error| unusable(&error))?;
+        Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+    }
+}
+
+impl fmt::Debug for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trusted").field("authorities", &self.authorities.len()).finish_non_exhaustive()
+    }
+}
+
 /// The authorities that these come to. Never none: then nothing could be verified.
-pub(super) fn trusted(from: &Roots) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the file that cannot be used, and its variable.
+pub(super) fn trusted(from: &Roots) -> Result<Trusted> {
+    let (mut roots, mut named) = (RootCertStore::empty(), Vec::new());
     if from.file.is_none() && from.directories.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if let Some(file) = &from.file {
-        add("SSL_CERT_FILE", file, &mut roots)?;
+        named.extend(add("SSL_CERT_FILE", file, &mut roots)?);
     }
     for directory in &from.directories {
         // What is none in a directory is passed over, as OpenSSL does.
-        roots.add_parsable_certificates(rustls_native_certs::load_certs_from_paths(None, Some(directory)).certs);
+        let found = rustls_native_certs::load_certs_from_paths(None, Some(directory)).certs;
+        roots.add_parsable_certificates(found.iter().cloned());
+        named.extend(found);
     }
     if let Some(bundle) = &from.bundle {
-        add("AWS_CA_BUNDLE", bundle, &mut roots)?;
+        named.extend(add("AWS_CA_BUNDLE", bundle, &mut roots)?);
     }
     if !roots.is_empty() {
-        return Ok(roots);
+        return Ok(Trusted { authorities: roots, named });
     }
     Err(match from.directories.first() {
         Some(directory) => Error::invalid(format!("there is no certificate authority in '{}'", directory.display()))
@@ -45,19 +92,20 @@ pub(super) fn trusted(from: &Roots) -> Result<RootCertStore> {
     })
 }
 
-/// Adds all certificates of the file that the variable names.
-fn add(variable: &str, path: &Path, roots: &mut RootCertStore) -> Result<()> {
+/// Adds all certificates of the file that the variable names, and gives them.
+fn add(variable: &str, path: &Path, roots: &mut RootCertStore) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = |why: &str| {
         Error::invalid(format!("the certificates in '{}' cannot be used: {why}", path.display()))
             .hint_is(format!("{variable} names a file of PEM certificates"))
     };
     let bytes = std::fs::read(path).map_err(|error| unusable(&error.kind().to_string()).caused_by(error))?;
-    let before = roots.len();
+    let mut all = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|_| unusable("one is not valid PEM"))?;
-        roots.add(certificate).map_err(|_| unusable("one is not a valid certificate"))?;
+        roots.add(certificate.clone()).map_err(|_| unusable("one is not a valid certificate"))?;
+        all.push(certificate);
     }
-    if roots.len() == before { Err(unusable("there is none in it")) } else { Ok(()) }
+    if all.is_empty() { Err(unusable("there is none in it")) } else { Ok(all) }
 }
 
 #[cfg(test)]

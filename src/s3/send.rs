@@ -61,7 +61,11 @@ impl Client {
     pub(super) fn refuse(&self, answer: &Answer, method: &Method) -> Failure {
         let site = self.site();
         let asked = Asked { method, bucket: &self.bucket, region: &site.region, owner: self.account.owner() };
-        let mut failure = failure::explain(answer, &Details::of(answer), asked);
+        let credentials = self.identity.kept();
+        let secrets = credentials.as_ref().map_or(["", ""], |credentials| {
+            [credentials.secret_access_key(), credentials.session_token().unwrap_or_default()]
+        });
+        let mut failure = failure::explain(answer, &Details::of(answer, &secrets), asked);
         failure.error = failure.error.at(site.to_string());
         failure
     }
@@ -79,6 +83,7 @@ impl Client {
         let Made { site, credentials, signed_at, from_memory } = &made;
         if parts.status.is_success() {
             self.learnt.is_found();
+            self.keep_region().await;
             self.learnt.versions.answer(outgoing, &parts.headers);
             return Ok((parts, body));
         }
@@ -88,7 +93,8 @@ impl Client {
             // The status alone says enough.
             Err(_) => Answer { status, headers, body: Bytes::new() },
         };
-        let details = Details::of(&answer);
+        let secrets = [credentials.secret_access_key(), credentials.session_token().unwrap_or_default()];
+        let details = Details::of(&answer, &secrets);
         let (method, owner) = (&outgoing.method, self.account.owner());
         let asked = Asked { method, bucket: &self.bucket, region: &site.region, owner };
         let mut failure = at(site, failure::explain(&answer, &details, asked));

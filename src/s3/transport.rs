@@ -14,17 +14,16 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tower_service::Service;
 
 use super::payload::Sending;
 use super::proxy::Detour;
-use super::roots::{Roots, trusted};
+use super::roots::{Roots, Trusted, trusted};
 use super::tunnel::{ProxyError, Why};
 use super::wire::{BoxError, Wiring};
 use crate::body::blocking;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lane;
 
 /// hyper's buffer of a connection: downloads were fastest with it, and a quarter slower at 1 MiB.
@@ -48,18 +47,9 @@ impl Transport {
         detour: Option<Detour>,
         connect_timeout: Duration,
     ) -> Result<Self> {
-        let roots = if secure { blocking(move || trusted(&roots)).await? } else { RootCertStore::empty() };
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|error| Error::invalid("TLS cannot be set up").caused_by(error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tls = Arc::new(tls);
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let wiring = Wiring { tcp, tls, detour: detour.map(Arc::new) };
-        let connector = Timed { inner: wiring.clone(), limit: connect_timeout };
+        let trusted = if secure { blocking(move || trusted(&roots)).await? } else { Trusted::nobody() };
+        let wiring = wiring(Arc::new(trusted.client()?), detour);
+        let connector = Timed::new(wiring.clone(), connect_timeout);
         let pool = |_| {
             Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -91,8 +81,16 @@ impl Transport {
     }
 }
 
+/// Connections over this TLS, by this way.
+pub(super) fn wiring(tls: Arc<ClientConfig>, detour: Option<Detour>) -> Wiring {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    Wiring { tcp, tls, detour: detour.map(Arc::new) }
+}
+
 /// Tells a proxy that passes requests on who asks. One that is tunnelled through has been told.
-fn introduce(detour: &Detour, request: &mut Request<Sending>) {
+pub(super) fn introduce<B>(detour: &Detour, request: &mut Request<B>) {
     let is_passed_on = request.uri().scheme() == Some(&Scheme::HTTP) && detour.applies(request.uri());
     if let Some(authorization) = detour.authorization().filter(|_| is_passed_on) {
         request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
@@ -101,9 +99,15 @@ fn introduce(detour: &Detour, request: &mut Request<Sending>) {
 
 /// A connector that gives up, proxy and TLS handshake included, after `limit`.
 #[derive(Clone)]
-struct Timed {
+pub(super) struct Timed {
     inner: Wiring,
     limit: Duration,
+}
+
+impl Timed {
+    pub(super) fn new(inner: Wiring, limit: Duration) -> Self {
+        Timed { inner, limit }
+    }
 }
 
 impl Service<Uri> for Timed {

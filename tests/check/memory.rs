@@ -131,9 +131,12 @@ fn a_bucket_is_looked_for_where_it_was_found() {
     assert_eq!(region(server.requests(Operation::Any).last().unwrap()), "us-west-2");
 
     // It is not there any more, and the server says where, or does not.
+    let (path, text) = kept(&bed);
     let back = Response::error(301, "PermanentRedirect").header("x-amz-bucket-region", "us-east-1");
     for refusal in [Action::Answer(back), Action::refuse(403, "SignatureDoesNotMatch"), Action::Reset] {
         server.set_rules([Rule::first(1, Operation::Any, refusal.clone())]);
+        // Where the server says it, that is kept.
+        bed.write(&path, text.as_bytes());
         let (asked, told) = requests(&server, &bed, &["ls"]);
         let regions: Vec<String> = asked.iter().map(region).collect();
         let again = if matches!(refusal, Action::Reset) { "eu-west-1" } else { "us-east-1" };

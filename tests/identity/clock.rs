@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::support::bed::{self, BINARY, Bed, Said};
-use crate::support::faulty::{Action, Faulty, Operation, Response, Rule};
+use crate::support::faulty::{Action, Answering, Faulty, Operation, Response, Rule};
 use crate::support::tool;
 
 /// The command with its clock off by so much, such as `-20m`. Pauses are real.
@@ -37,6 +37,33 @@ fn a_few_minutes_are_no_reason_to_say_anything() {
     let bed = bed::minio();
     let said = at(&bed, "-4m", &["ls"]);
     assert_eq!((said.code, said.stderr.contains("clock")), (Some(0), false), "{}", said.stderr);
+}
+
+/// The token service is not asked again with another time; it is said that the clock is the trouble.
+#[test]
+fn a_token_service_that_refuses_the_time_is_told_by_the_clock() {
+    let refusal = Response::xml(
+        403,
+        "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></Error></ErrorResponse>",
+    );
+    let sts = Answering::start(move |_| {
+        Some(refusal.clone().header("date", httpdate::fmt_http_date(std::time::SystemTime::now())))
+    });
+    let server = Faulty::start([]);
+    let bed = crate::bed_with(&server, &[("AWS_ENDPOINT_URL_STS", &sts.endpoint()), ("AWS_PROFILE", "r")]);
+    bed.write(
+        "home/.aws/config",
+        b"[profile r]\nrole_arn = arn:aws:iam::1:role/a\nsource_profile = b\n[profile b]\naws_access_key_id = i\n\
+          aws_secret_access_key = s\n",
+    );
+    let said = at(&bed, "-20m", &["ls"]);
+    assert_eq!(said.code, Some(7), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("this machine's clock is ") && said.stderr.contains("behind that of http"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stderr.contains("hint: set this machine's clock"), "{}", said.stderr);
 }
 
 /// A server whose date helps nothing is not asked for ever.

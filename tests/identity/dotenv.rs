@@ -84,6 +84,97 @@ fn an_endpoint_of_the_file_is_said_where_the_credentials_are_others() {
     assert_eq!(told(&of_files, &["ls", "--profile", "default"]), 1);
 }
 
+/// What stands in a path names nobody, whatever it looks like.
+#[test]
+fn an_endpoint_is_told_by_the_host_that_is_connected_to() {
+    let server = Faulty::start([]);
+    server.below("/@s3.us-east-1.amazonaws.com");
+    let bed = bed(&[("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "s")]);
+    let forged = format!("{}/@s3.us-east-1.amazonaws.com", server.endpoint());
+    write(&bed, &settings(&server).replace(&server.endpoint(), &forged), 0o600);
+    let said = bed.ok(["ls"]);
+    assert!(said.stderr.contains(&format!("sign to {}, and they", server.endpoint())), "{said:?}");
+    // One that does not count is not told of.
+    let text = format!("AWS_ENDPOINT_URL_S3={forged}\nAWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true\nSTORAGE_BACKEND=s3\n");
+    write(&bed, &format!("{text}CHECKPOINT_BUCKET={BUCKET}\nAWS_REGION=us-east-1\n"), 0o600);
+    let said = crate::support::bed::said(bed.command(["ls"]).env("S3_ENDPOINT", server.endpoint()).output().unwrap());
+    assert!(!said.stderr.contains("come from elsewhere"), "{said:?}");
+}
+
+/// A proxy for http sees every request, and a session token in it; an authority decides who is believed to be the store.
+#[test]
+fn a_way_of_the_file_is_said_where_the_credentials_are_others() {
+    let server = Faulty::start([]);
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", CANARY)];
+    let bed = bed(&keys);
+    let way = "HTTP_PROXY=http://me:hunter2%2F@127.0.0.1:9\nSSL_CERT_FILE=ca.pem\n";
+    for (own, told) in [("", 1), ("AWS_ACCESS_KEY_ID=AKIDENV\nAWS_SECRET_ACCESS_KEY=s\n", 0)] {
+        write(&bed, &format!("{}{way}{own}", settings(&server)), 0o600);
+        let said = bed.ok(["ls"]);
+        let words = "HTTP_PROXY (http://127.0.0.1:9), SSL_CERT_FILE of the .env file: by this way goes what";
+        assert_eq!(said.stderr.matches(words).count(), told, "{said:?}");
+        assert_silent(&bed, &said, &[CANARY, "hunter2"]);
+    }
+}
+
+/// The environment comes before the file, also where the one names a profile and the other has keys.
+#[test]
+fn a_profile_of_the_environment_comes_before_keys_of_the_file() {
+    let server = Faulty::start([]);
+    let bed = bed(&[("AWS_PROFILE", "mine")]);
+    bed.write("home/.aws/credentials", b"[mine]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = s\n");
+    write(&bed, &format!("{}AWS_ACCESS_KEY_ID=AKIDFILE\nAWS_SECRET_ACCESS_KEY=s\n", settings(&server)), 0o600);
+    let said = bed.ok(["ls"]);
+    assert_eq!(signer(&server).unwrap(), "AKIDPROFILE");
+    assert!(said.stderr.contains("they come from elsewhere"), "the endpoint is the file's: {said:?}");
+}
+
+#[test]
+fn a_fifo_is_not_waited_for() {
+    let bed = bed(&[]);
+    let status = std::process::Command::new("mkfifo").arg(bed.path(".env")).status().unwrap();
+    assert!(status.success());
+    let said = bed.run(["ls"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("'.env' is not a regular file"), "{said:?}");
+}
+
+/// Whatever is wrong with an endpoint, what could be a password in it is not shown, wherever it stands.
+#[test]
+fn no_password_of_an_endpoint_is_shown() {
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    for (before, after) in [
+        ("http://me:", "@h:9"),
+        ("http://me:", "%40x@h:9"),
+        ("http://me:", "@h:99999"),
+        ("ftp://me:", "@h"),
+        ("http://me:", " x@h"),
+        ("me:", "@h"),
+        ("http:me:", "@h"),
+        ("http://me:", "@[::1"),
+        ("http://me:", "#x@h:9"),
+        ("http://me:", "/x@h:9"),
+    ] {
+        let endpoint = format!("{before}hunter2{after}");
+        let places = [("S3_ENDPOINT", None), ("", Some(".env")), ("", Some("home/.aws/config"))];
+        for (variable, file) in places {
+            let usual = [("STORAGE_BACKEND", "s3"), ("CHECKPOINT_BUCKET", BUCKET)];
+            let set = (!variable.is_empty()).then_some((variable, endpoint.as_str()));
+            let bed = bed(&[&usual[..], &keys, set.as_slice()].concat());
+            match file {
+                Some(".env") => write(&bed, &format!("S3_ENDPOINT='{endpoint}'\n"), 0o600),
+                Some(file) => bed.write(file, format!("[default]\nendpoint_url = {endpoint}\n").as_bytes()),
+                None => {}
+            }
+            for arguments in [&["ls"][..], &["ls", "--json"], &["setup", "--check"]] {
+                let said = bed.run(arguments);
+                assert_eq!(said.code, Some(2), "{endpoint} {said:?}");
+                assert_silent(&bed, &said, &["hunter2"]);
+            }
+        }
+    }
+}
+
 /// A config file can run commands, so a `.env` names none.
 #[test]
 fn a_file_of_variables_names_no_file_of_commands() {

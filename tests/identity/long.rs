@@ -1,6 +1,8 @@
 //! Transfers that last longer than their credentials.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::support::bed::Bed;
 use crate::support::faulty::{Action, Faulty, Operation, Response, Rule};
@@ -53,6 +55,36 @@ fn a_transfer_outlives_its_credentials_several_times() {
     assert_silent(&bed, &said, &[CANARY]);
 }
 
+/// Nobody has to refuse them first: they say when they end, and others are asked for before. The second part is answered when
+/// the first ones have ended, by the clock; the server refuses nobody.
+#[test]
+fn credentials_that_say_when_they_end_are_renewed_before() {
+    let server = Faulty::start([]);
+    let bed = renewing(&server, "9");
+    let script = String::from_utf8(bed.read("given/process.sh")).unwrap();
+    let script = script
+        .replace("printf '", "at=$(($(date +%s) + 2)); echo $at >>given/ends; printf '")
+        .replace("\"SessionToken\":\"t%s\"}", "\"SessionToken\":\"t%s\",\"Expiration\":\"%s\"}")
+        .replace("$n $n", "$n $n $(date -u -d @$at +%Y-%m-%dT%H:%M:%SZ)");
+    bed.write("given/process.sh", script.as_bytes());
+    let ends = bed.path("given/ends");
+    server.add(Rule::nth(
+        2,
+        Operation::Part,
+        Action::change(move |_| {
+            let first = fs::read_to_string(&ends).unwrap().lines().next().unwrap().parse().unwrap();
+            while SystemTime::now() < SystemTime::UNIX_EPOCH + Duration::from_secs(first) {
+                thread::park_timeout(Duration::from_millis(50));
+            }
+        }),
+    ));
+    bed.ok(PUT);
+    assert!(server.object("model.bin").unwrap() == content());
+    let signers = signers(&server);
+    assert_eq!((signers.len(), signers[0].as_str()), (8, "ASIA1"), "{signers:?}");
+    assert!(signers[2..].iter().all(|signer| signer != "ASIA1"), "{signers:?}");
+}
+
 /// With none to be had it stops, keeps what it did, and the next run goes on there.
 #[test]
 fn a_transfer_without_further_credentials_stops_and_is_gone_on_with() {
@@ -60,7 +92,11 @@ fn a_transfer_without_further_credentials_stops_and_is_gone_on_with() {
     let bed = renewing(&server, "1");
     let said = bed.run(PUT);
     assert_eq!(said.code, Some(7), "{}", said.stderr);
-    assert!(said.stderr.contains("credential_process of the AWS profile 'renewed' failed"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("credential_process of the AWS profile 'renewed' gave no credentials: it failed"),
+        "{}",
+        said.stderr
+    );
     assert_eq!((bed.journals().len(), server.uploads().len()), (1, 1));
     server.heal();
     bed.write("given/left", b"99");

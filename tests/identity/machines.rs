@@ -42,7 +42,7 @@ fn what_a_container_agent_does_wrong_is_told_without_its_secrets() {
     }
 }
 
-fn metadata(request: &Request) -> Option<Response> {
+pub(crate) fn metadata(request: &Request) -> Option<Response> {
     let response = match (request.method.as_str(), request.path()) {
         ("PUT", "/latest/api/token") => {
             assert!(request.header("x-aws-ec2-metadata-token-ttl-seconds").is_some());
@@ -87,6 +87,42 @@ fn an_instance_is_not_asked_where_that_is_disabled_or_keys_are_given() {
     let bed = bed_with(&server, &[endpoint, ("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "s")]);
     assert_signed_by(&bed, &server, "AKIDENV");
     assert!(imds.requests().is_empty());
+}
+
+/// A hop limit that is too low swallows the answer with the token; an instance may have version 2 switched off.
+#[test]
+fn a_service_that_gives_no_token_is_told_apart_from_none() {
+    let server = Faulty::start([]);
+    let silent = Answering::start(|_| None);
+    let old =
+        Answering::start(|request| if request.method == "PUT" { Some(Response::new(404)) } else { metadata(request) });
+    let roleless =
+        Answering::start(|request| if request.method == "PUT" { metadata(request) } else { Some(Response::new(404)) });
+    for (endpoint, said) in [
+        (silent.endpoint(), "--http-put-response-hop-limit 2"),
+        (old.endpoint(), "refuses the token of its version 2 (IMDSv2)"),
+        (roleless.endpoint(), "no AWS credentials were found"),
+        ("http://127.0.0.1:9".to_owned(), "no AWS credentials were found"),
+    ] {
+        let bed = bed_with(&server, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint)]);
+        let refusal = refused(&bed, &server, &["ls"]);
+        assert!(refusal.contains(said), "{refusal}");
+    }
+}
+
+#[test]
+fn a_token_file_that_is_not_there_is_named() {
+    let agent = Answering::start(|_| Some(given("ASIAPOD")));
+    let server = Faulty::start([]);
+    let bed = bed_with(
+        &server,
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent.endpoint()),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "given/gone"),
+        ],
+    );
+    assert!(refused(&bed, &server, &["ls"]).contains("the token in 'given/gone' cannot be read"));
+    assert!(agent.requests().is_empty());
 }
 
 /// Answers that are wrong, and none: a hop limit that is too low swallows the token.

@@ -8,6 +8,7 @@ mod support;
 
 mod clock;
 mod dotenv;
+mod gaps;
 mod long;
 mod machines;
 mod profiles;

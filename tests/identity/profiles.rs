@@ -4,6 +4,7 @@ use crate::support::bed::Bed;
 use crate::support::faulty::{Answering, Faulty, Response};
 use crate::support::minio;
 use crate::{CANARY, assert_signed_by, assumed, bed, bed_with, field, refused};
+use std::fs;
 
 const KEYS: &str = "aws_access_key_id = AKIDBASE\naws_secret_access_key = s3cr=t\n";
 const ROLE: &str = "role_arn = arn:aws:iam::123456789012:role/a\n";
@@ -161,6 +162,43 @@ fn a_code_from_a_device_is_refused_with_what_to_do() {
     assert!(sts.requests().is_empty());
 }
 
+/// Neither the command nor what it has started outlives whoever waits for it.
+#[test]
+fn a_process_ends_with_the_command() {
+    let server = Faulty::start([]);
+    for way in ["--deadline", "SIGINT"] {
+        let bed = bed_with(&server, &[("AWS_PROFILE", "process")]);
+        let path = script(&bed, "sleep 1000 & echo $$ $! >given/started.new; mv given/started.new given/started; wait");
+        config(&bed, &format!("[profile process]\ncredential_process = {path}; true\n"));
+        let arguments = if way == "SIGINT" { &["ls"][..] } else { &["ls", "--deadline", "3s"] };
+        let mut child = bed.command(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let started = eventually(|| fs::read_to_string(bed.path("given/started")).ok());
+        if way == "SIGINT" {
+            let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        }
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(if way == "SIGINT" { 130 } else { 5 }));
+        for pid in started.split_whitespace() {
+            // An orphan that has ended may wait for somebody to take note of it.
+            let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            eventually(|| Some(state()).filter(|state| state.is_empty() || state.contains(") Z ")));
+        }
+    }
+}
+
+/// What is there at last.
+fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        match look() {
+            Some(found) => return found,
+            None if std::time::Instant::now() > until => panic!("not within a minute"),
+            None => std::thread::park_timeout(std::time::Duration::from_millis(20)),
+        }
+    }
+}
+
 #[test]
 fn a_process_gives_credentials_or_fails_without_a_word_of_its_own() {
     let server = Faulty::start([]);
@@ -173,7 +211,7 @@ fn a_process_gives_credentials_or_fails_without_a_word_of_its_own() {
     let server = Faulty::start([]);
     let bed = bed_with(&server, &[("AWS_PROFILE", "process")]);
     for (text, expected) in [
-        (format!("echo '{CANARY}' >&2; exit 3"), "'process' failed"),
+        (format!("echo '{CANARY}' >&2; exit 3"), "'process' gave no credentials: it failed with exit code 3"),
         (format!("echo '{CANARY}'"), "not the JSON"),
         (format!("printf '{{\"Version\":2,\"SecretAccessKey\":\"{CANARY}\"}}'"), "not the JSON"),
         (format!("printf '{{\"Version\":1,\"AccessKeyId\":\"{CANARY}\",\"Expiration\":\"{CANARY}\"'"), "not the JSON"),

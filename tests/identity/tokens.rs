@@ -73,6 +73,46 @@ fn what_is_wrong_with_a_web_identity_is_told() {
     refused(&bed, &server, &["ls"]);
 }
 
+/// Whoever refused is told, not whoever else there is; in the service's own words, never in a programmer's.
+#[test]
+fn the_step_that_failed_is_the_one_that_is_told() {
+    let server = Faulty::start([]);
+    let denied = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User me may not</Message></Error></ErrorResponse>";
+    for (answer, words) in [
+        (Response::xml(403, denied), "answered AccessDenied: User me may not"),
+        (Response::xml(400, "<Error><Code>InvalidParameterValue</Code></Error>"), "InvalidParameterValue (status 400)"),
+        (Response::new(403), "answered with status 403 and no reason"),
+    ] {
+        let sts = Answering::start(move |_| Some(answer.clone()));
+        let role = "[profile r]\nrole_arn = arn:aws:iam::1:role/a\nsource_profile = team\n";
+        let process =
+            "credential_process = printf '{\"Version\":1,\"AccessKeyId\":\"AKIDPROCESS\",\"SecretAccessKey\":\"s\"}'\n";
+        let portal = portal(200, ROLE);
+        let over_sso = single_sign_on(&server, &portal);
+        cached(&over_sso, "2099-01-01T00:00:00Z");
+        let config = String::from_utf8(over_sso.read("home/.aws/config")).unwrap() + role;
+        over_sso.write("home/.aws/config", config.as_bytes());
+        let over_process = bed_with(&server, &[]);
+        over_process.write("home/.aws/config", format!("[profile team]\n{process}{role}").as_bytes());
+        let by_token = with_token(&server, &sts);
+        by_token.write("home/.aws/config", format!("[default]\n{process}").as_bytes());
+        for (bed, profile, what) in [
+            (&over_sso, Some("r"), "the role arn:aws:iam::1:role/a of the AWS profile 'r' cannot be assumed"),
+            (&over_process, Some("r"), "the role arn:aws:iam::1:role/a of the AWS profile 'r' cannot be assumed"),
+            (&by_token, None, "cannot be had for the web identity token in 'given/token'"),
+        ] {
+            let arguments = ["ls", "--profile", profile.unwrap_or_default()];
+            let arguments = if profile.is_some() { &arguments[..] } else { &arguments[..1] };
+            let said = said(bed.command(arguments).env("AWS_ENDPOINT_URL_STS", sts.endpoint()).output().unwrap());
+            assert_eq!(said.code, Some(7), "{said:?}");
+            assert!(said.stderr.contains(what) && said.stderr.contains(words), "{said:?}");
+            for wrong in ["sso login", "credential_process", "Error {", "ErrorMetadata", "dispatch failure"] {
+                assert!(!said.stderr.contains(wrong), "{wrong}: {said:?}");
+            }
+        }
+    }
+}
+
 fn cached(bed: &Bed, expires_at: &str) {
     let name: String = Sha1::digest(b"corp").iter().map(|byte| format!("{byte:02x}")).collect();
     let text = format!(r#"{{"accessToken":"sso-{CANARY}","expiresAt":"{expires_at}"}}"#);

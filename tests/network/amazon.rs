@@ -63,6 +63,30 @@ fn another_region_is_reached_in_the_same_way() {
     assert_eq!(proxy.tunnels(), hosts);
 }
 
+/// An endpoint of Amazon's own form that was given is one of a region: the bucket is followed to its own, and the next command
+/// begins there.
+#[test]
+fn a_given_endpoint_of_amazons_form_follows_as_well() {
+    let (secure, _) = amazon();
+    let elsewhere = |request: &crate::support::faulty::Request| {
+        let host = request.header("host").unwrap_or_default();
+        let refusal = Response::error(301, "PermanentRedirect").header("x-amz-bucket-region", "eu-west-3");
+        (request.region() != "eu-west-3" || !host.contains("eu-west-3")).then_some(refusal)
+    };
+    secure.server.add(Rule::always(Operation::Any, Action::judge(elsewhere)));
+    let bed = client();
+    for (told, regions) in [(1, &["eu-west-3", "us-east-1"][..]), (0, &["eu-west-3"])] {
+        let proxy = Proxy::start(secure.address, Manner::Open);
+        let url = format!("http://{}", proxy.address());
+        let given = [("S3_ENDPOINT", "https://s3.us-east-1.amazonaws.com")];
+        let said = ok(&bed, &[&through(&secure, &url)[..], &given].concat(), &["ls"]);
+        let advice = "set AWS_REGION=eu-west-3, and S3_ENDPOINT to nothing";
+        assert_eq!(said.stderr.matches(advice).count(), told, "{said:?}");
+        let hosts: Vec<_> = regions.iter().map(|region| format!("{BUCKET}.s3.{region}.amazonaws.com:443")).collect();
+        assert_eq!(proxy.tunnels(), hosts);
+    }
+}
+
 #[test]
 fn a_switch_is_true_or_false() {
     let said = run(&client(), &[("AWS_USE_FIPS_ENDPOINT", "yes")], &["ls"]);

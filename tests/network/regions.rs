@@ -49,6 +49,31 @@ fn every_answer_is_followed_by_every_command_and_told_once() {
     }
 }
 
+/// What one command found out the next one knows, whichever they are; a bucket that is at home again is found there.
+#[test]
+fn the_next_command_starts_in_the_region() {
+    let refusal = Response::error(301, "PermanentRedirect").header("x-amz-bucket-region", "eu-west-3");
+    let server = Faulty::start([elsewhere(refusal)]);
+    let bed = bed::faulty(&server);
+    bed.write("single.bin", b"weights");
+    let refused = || server.requests(Operation::Any).iter().filter(|request| request.region() != "eu-west-3").count();
+    ok(&bed, &[], &["put", "single.bin"]);
+    let first = refused();
+    for arguments in [&["ls"][..], &["get", "single.bin", "back"], &["rm", "single.bin"]] {
+        let said = ok(&bed, &[], arguments);
+        assert!(!said.stderr.contains("is in region"), "{said:?}");
+    }
+    assert_eq!(refused(), first, "nobody asked in the wrong one again");
+    server.set_rules([Rule::always(
+        Operation::Any,
+        Action::judge(|request| {
+            let refusal = Response::error(400, "AuthorizationHeaderMalformed");
+            (request.region() != "us-east-1").then(|| refusal.header("x-amz-bucket-region", "us-east-1"))
+        }),
+    )]);
+    ok(&bed, &[], &["ls"]);
+}
+
 /// Only the body tells, as for a request that is no HEAD.
 #[test]
 fn the_body_alone_suffices() {

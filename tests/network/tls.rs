@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::support::bed::Bed;
 use crate::support::minio::authority::Authority;
-use crate::support::tls::{EXPIRED, VALID, in_front_of};
+use crate::support::tls::{EXPIRED, VALID, in_front_of, self_signed};
 use crate::{Secure, client, ok, round_trip, run, told};
 
 fn endpoint(address: SocketAddr) -> String {
@@ -69,18 +69,35 @@ fn a_certificate_that_proves_nothing_is_refused_and_nothing_is_sent() {
     assert!(server.keys().is_empty());
 }
 
-/// Trusting it as an authority does not make it a server's own certificate.
+/// What `openssl req -x509` makes: server and authority at once. Named byte for byte it is taken, as curl does; its name and
+/// its time count all the same, and so does which one it is.
 #[test]
-fn the_certificate_of_an_authority_is_no_servers() {
-    let (authority, shown) = Authority::of_itself(&["localhost"]);
-    let (server, bed) = (crate::Faulty::start([]), client());
-    let address = in_front_of(server.address(), shown);
-    let variables =
-        [("S3_ENDPOINT", endpoint(address)), ("AWS_CA_BUNDLE", authority.ca().to_str().unwrap().to_owned())];
-    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let said = run(&bed, &variables, &["ls"]);
-    assert_eq!(said.code, Some(7), "{said:?}");
-    insta::assert_snapshot!(told(&said, &[address]));
+fn a_certificate_that_has_signed_itself_is_taken_where_it_is_named() {
+    let server = crate::Faulty::start([]);
+    let bed = client();
+    for (name, until, is_named, expected) in [
+        ("localhost", VALID, true, None),
+        ("localhost", VALID, false, Some("is not trusted")),
+        ("localhost", EXPIRED, true, Some("has expired on 2021-12-31")),
+        ("minio.example.com", VALID, true, Some("is for minio.example.com, not for localhost")),
+    ] {
+        let (pem, shown) = self_signed(name, until);
+        // Of the same kind, but not the one.
+        let (other, _) = self_signed(name, until);
+        bed.write("itself.pem", if is_named { pem } else { other }.as_bytes());
+        let endpoint = endpoint(in_front_of(server.address(), shown));
+        for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            let variables = [("S3_ENDPOINT", endpoint.as_str()), (variable, "itself.pem")];
+            match expected {
+                None => round_trip(&bed, &variables),
+                Some(expected) => {
+                    let said = run(&bed, &variables, &["ls"]);
+                    assert_eq!(said.code, Some(7), "{said:?}");
+                    assert!(said.stderr.contains(expected) && !said.stderr.contains("CaUsed"), "{said:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

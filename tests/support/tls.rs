@@ -12,6 +12,20 @@ use rustls::{ServerConfig, ServerConnection};
 pub const VALID: i32 = 2090;
 pub const EXPIRED: i32 = 2021;
 
+/// What `openssl req -x509` makes, ending with this year: a certificate that has signed itself and may sign others, its PEM
+/// form, and its key.
+pub fn self_signed(name: &str, until: i32) -> (String, (CertificateDer<'static>, PrivateKeyDer<'static>)) {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, format!("itself {}", uuid::Uuid::new_v4()));
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 12, 31);
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&pair).unwrap();
+    let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
+    (certificate.pem(), (certificate.der().clone(), key))
+}
+
 /// Where TLS is spoken with this certificate, for the server at `inside`, until the test process ends.
 pub fn in_front_of(
     inside: SocketAddr,

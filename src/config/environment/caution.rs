@@ -6,6 +6,8 @@ use super::Environment;
 const SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// They hold a password where there is an `@` in them.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+/// They say who is trusted to be the store.
+const AUTHORITIES: [&str; 3] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// They name files that run commands, and servers that are sent tokens: AWS's chain takes them from the process alone.
 const OF_THE_PROCESS: [&str; 12] = [
     "AWS_CONFIG_FILE",
@@ -38,18 +40,46 @@ impl Environment {
     /// there are.
     pub fn foreign_endpoint(&self, variables: &[&str], by_name: bool) -> Option<String> {
         let (variable, endpoint) = self.first_of(variables)?;
-        // Whoever wrote the same secret into the file has it.
-        let same = |name: &str| self.dotenv.get(name).is_some_and(|value| self.real.get(name) == Some(value));
-        let not_beside = self.dotenv.contains_key("AWS_ACCESS_KEY_ID") && !self.real.contains_key("AWS_ACCESS_KEY_ID");
-        let own_keys = !by_name && (not_beside || (same("AWS_ACCESS_KEY_ID") && same("AWS_SECRET_ACCESS_KEY")));
-        if self.is_of_process(variable) || own_keys {
+        if self.is_of_process(variable) || self.has_own_keys(by_name) {
             return None;
         }
-        let host = endpoint.rsplit_once('@').map_or(endpoint.as_str(), |(_, host)| host);
+        let place = place(&endpoint).unwrap_or_else(|| "a place that is none".to_owned());
         Some(format!(
-            "{variable} of the .env file sends what your credentials sign to {host}, and they come from elsewhere: set \
+            "{variable} of the .env file sends what your credentials sign to {place}, and they come from elsewhere: set \
              {variable} in the environment if that is meant"
         ))
+    }
+
+    /// That the file says through whom the store is reached, or who is believed to be it, with credentials from elsewhere;
+    /// `None` where both come from one place. `by_name` as above.
+    pub fn foreign_way(&self, by_name: bool) -> Option<String> {
+        if self.has_own_keys(by_name) {
+            return None;
+        }
+        let is_named = |name: &&str| self.dotenv.contains_key(*name) && !self.is_of_process(name);
+        // The process's own counts in either case.
+        let is_proxy = |pair: &&[&'static str]| !pair.iter().any(|name| self.is_of_process(name));
+        let proxies = PROXIES.chunks(2).filter(is_proxy).filter_map(|pair| pair.iter().copied().find(is_named));
+        let proxies = proxies.map(|name| match self.get(name).as_deref().and_then(place) {
+            Some(place) => format!("{name} ({place})"),
+            None => name.to_owned(),
+        });
+        let trust = AUTHORITIES.into_iter().filter(|name| is_named(name)).map(str::to_owned);
+        let named: Vec<String> = proxies.chain(trust).collect();
+        (!named.is_empty()).then(|| {
+            format!(
+                "{} of the .env file: by this way goes what your credentials sign, and they come from elsewhere: set it in the \
+                 environment if that is meant",
+                named.join(", ")
+            )
+        })
+    }
+
+    /// Whether credentials and what else the file says are of one hand. Whoever wrote the same secret into the file has it.
+    fn has_own_keys(&self, by_name: bool) -> bool {
+        let same = |name: &str| self.dotenv.get(name).is_some_and(|value| self.real.get(name) == Some(value));
+        let not_beside = self.dotenv.contains_key("AWS_ACCESS_KEY_ID") && !self.real.contains_key("AWS_ACCESS_KEY_ID");
+        !by_name && (not_beside || (same("AWS_ACCESS_KEY_ID") && same("AWS_SECRET_ACCESS_KEY")))
     }
 
     /// Those variables of the file by which AWS's chain would find credentials, and does not.
@@ -64,6 +94,25 @@ impl Environment {
             )
         })
     }
+}
+
+/// Scheme, host and port of a URL as a client would connect to them: an `@` behind the host, in a path, names nobody. `None`
+/// where these are none, since a password may be what stands there.
+fn place(url: &str) -> Option<String> {
+    let (scheme, rest) = url.trim().split_once("://").map_or(("", url.trim()), |(scheme, rest)| (scheme, rest));
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (place, ""),
+    };
+    let is_name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_address = |host: &str| host.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte));
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = !host.is_empty() && inside.map_or_else(|| is_name(host), is_address);
+    let is_whole = is_host && port.bytes().all(|byte| byte.is_ascii_digit());
+    let scheme = ["http", "https"].into_iter().find(|known| scheme.eq_ignore_ascii_case(known));
+    is_whole.then(|| scheme.map_or_else(|| place.to_owned(), |scheme| format!("{scheme}://{place}")))
 }
 
 #[cfg(test)]
@@ -118,6 +167,41 @@ mod tests {
         }
         let real = [key, ("S3_ENDPOINT", "http://own")];
         assert_eq!(load(&real, both, 0o600).foreign_endpoint(&of, false), None);
+    }
+
+    #[test]
+    fn the_host_is_told_that_is_connected_to() {
+        for (url, told) in [
+            ("http://127.0.0.1:9/@s3.us-east-1.amazonaws.com", "http://127.0.0.1:9"),
+            ("http://me:hunter2@h:9/x@y?@z#@w", "http://h:9"),
+            ("h:9", "h:9"),
+            ("me:hunter2@h", "h"),
+            (" https://h ", "https://h"),
+            ("http://[fd00::7]:9/x", "http://[fd00::7]:9"),
+            ("HTTP://[::1]", "http://[::1]"),
+        ] {
+            assert_eq!(place(url).as_deref(), Some(told), "{url}");
+        }
+        for url in ["http://me:hunter2/x@h:9", "http://me:hunter2#x@h", "http://hunter2 x@", "http://[hunter2", ""] {
+            assert_eq!(place(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_way_of_the_file_goes_with_keys_of_the_file() {
+        let key = ("AWS_ACCESS_KEY_ID", "id");
+        for (real, file, told) in [
+            (&[key][..], "HTTPS_PROXY=http://me:hunter2@p:1\n", Some("HTTPS_PROXY (http://p:1) of the .env file")),
+            (&[key, ("https_proxy", "http://own")], "HTTPS_PROXY=http://p:1\n", None),
+            (&[key, ("AWS_CA_BUNDLE", "own")], "AWS_CA_BUNDLE=ca\n", None),
+            (&[], "http_proxy=p:1\nSSL_CERT_FILE=ca\n", Some("http_proxy (p:1), SSL_CERT_FILE of the .env file")),
+            (&[], "AWS_ACCESS_KEY_ID=id\nALL_PROXY=http://p:1\n", None),
+            (&[key], "NO_PROXY=h\n", None),
+        ] {
+            let said = load(real, file, 0o600).foreign_way(false);
+            assert_eq!(said.is_some(), told.is_some(), "{file}: {said:?}");
+            assert!(said.unwrap_or_default().starts_with(told.unwrap_or_default()), "{file}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! | file | what it looks at |
 //! |---|---|
-//! | `reach`, `detour`, `certificate` | endpoint, region, DNS, connection, proxy, TLS |
+//! | `reach`, `detour` | endpoint, region, DNS, connection, proxy, TLS |
 //! | `introduce` | credentials, whether S3 answers, clock, identity, bucket |
 //! | `rights` | the five permissions, and more than those |
 //! | `uploads` | uploads in parts, ranges |
@@ -13,7 +13,6 @@
 //! It works with exactly the five permissions. What could not be removed again is never put: whether objects may be removed
 //! and uploads aborted is tried first, on names where nothing is.
 
-mod certificate;
 mod detour;
 mod extras;
 mod integrity;

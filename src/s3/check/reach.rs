@@ -11,13 +11,14 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Doctor, certificate};
+use super::Doctor;
 use crate::check::Origins;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::endpoint::{DEFAULT_REGION, Site};
 use crate::s3::nearness::{is_near, is_private};
 use crate::s3::network::explain_handshake;
 use crate::s3::proxy::target;
+use crate::s3::validity;
 
 /// A certificate that ends sooner needs somebody's attention.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -155,14 +156,14 @@ impl Doctor<'_> {
             _ => "TLS 1.2",
         };
         let detail = format!("{version} in {}", shown(started.elapsed()));
-        let ends = session.peer_certificates().and_then(|all| all.first()).and_then(|one| certificate::ends(one));
+        let ends = session.peer_certificates().and_then(|all| all.first()).and_then(|one| validity::ends(one));
         let Some(ends) = ends else {
             self.sheet.good(NAME, detail);
             return Ok(true);
         };
         let day = humantime::format_rfc3339_seconds(ends).to_string();
         let detail = format!("{detail}, the certificate is valid until {}", &day[..day.len().min(10)]);
-        match certificate::left(ends, SystemTime::now()) {
+        match validity::left(ends, SystemTime::now()) {
             Some(left) if left < SOON => {
                 self.sheet.note(NAME, detail, "have the server's certificate renewed: transfers stop when it ends");
             }

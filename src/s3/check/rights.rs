@@ -176,7 +176,7 @@ impl Doctor<'_> {
             let client = &client;
             async move {
                 let answer = client.answer(&outgoing.ok()?).await.ok()?;
-                let code = Details::of(&answer).code.unwrap_or_default();
+                let code = Details::of(&answer, &[]).code.unwrap_or_default();
                 let names_none = code.starts_with("NoSuch") || code.ends_with("NotFoundError");
                 let is_told_of_none = answer.status.as_u16() == 404 && names_none && code != "NoSuchBucket";
                 (answer.status.is_success() || is_told_of_none).then_some(permission)

@@ -1,11 +1,25 @@
-//! When a certificate ends: the one field of it that nothing else here reads.
+//! From when to when a certificate is valid: the one field of it that nothing else here reads.
 
 use std::time::{Duration, SystemTime};
 
-/// The end of the validity of a certificate in DER; `None` for what is none.
+use rustls::pki_types::UnixTime;
+
+/// Beginning and end of the validity of a certificate in DER, of which both are valid; `None` for what is none.
 ///
 /// RFC 5280, 4.1: `Certificate { TBSCertificate { [0] version?, serial, algorithm, issuer, validity { from, until } .. } .. }`
+pub(super) fn validity(der: &[u8]) -> Option<(UnixTime, UnixTime)> {
+    let (from, until) = bounds(der)?;
+    let seconds =
+        |time: SystemTime| Some(UnixTime::since_unix_epoch(time.duration_since(SystemTime::UNIX_EPOCH).ok()?));
+    Some((seconds(from)?, seconds(until)?))
+}
+
+/// The end of the validity of a certificate in DER; `None` for what is none.
 pub(super) fn ends(der: &[u8]) -> Option<SystemTime> {
+    Some(bounds(der)?.1)
+}
+
+fn bounds(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
     let (_, certificate, _) = element(der)?;
     let (_, mut tbs, _) = element(certificate)?;
     let (tag, _, rest) = element(tbs)?;
@@ -16,9 +30,13 @@ pub(super) fn ends(der: &[u8]) -> Option<SystemTime> {
         (_, _, tbs) = element(tbs)?;
     }
     let (_, validity, _) = element(tbs)?;
-    let (_, _, rest) = element(validity)?;
-    let (tag, until, _) = element(rest)?;
-    let text = std::str::from_utf8(until).ok().filter(|text| text.is_ascii())?;
+    let (from_tag, from, rest) = element(validity)?;
+    let (until_tag, until, _) = element(rest)?;
+    Some((time(from_tag, from)?, time(until_tag, until)?))
+}
+
+fn time(tag: u8, content: &[u8]) -> Option<SystemTime> {
+    let text = std::str::from_utf8(content).ok().filter(|text| text.is_ascii())?;
     // UTCTime has two digits for the year, of which 50 and later are of the last century.
     let text = match (tag, text.get(..2)?) {
         (0x17, year) => format!("{}{text}", if year < "50" { "20" } else { "19" }),
@@ -68,6 +86,8 @@ mod tests {
         for year in [2031, 2061] {
             let expected = humantime::parse_rfc3339(&format!("{year}-03-09T00:00:00Z")).unwrap();
             assert_eq!(ends(&certificate(year)), Some(expected));
+            let (from, until) = validity(&certificate(year)).unwrap();
+            assert!(from < until);
         }
         assert_eq!(ends(b""), None);
     }
