@@ -44,7 +44,7 @@ _strata__ckpt() {
 
     case "${cmd}" in
         strata__ckpt)
-            opts="-j -q -v -h -V --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help --version put get ls rm bench setup completions"
+            opts="-j -q -v -h -V --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help --version put get ls rm bench setup completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -98,6 +98,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -134,7 +138,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__bench)
-            opts="-j -q -v -h --size --op --runs --source --files --html --baseline --tolerance --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --size --op --runs --source --files --html --baseline --tolerance --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +246,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -278,7 +286,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__completions)
-            opts="-j -q -v -h --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help bash zsh fish powershell man"
+            opts="-j -q -v -h --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help bash zsh fish powershell man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -332,6 +340,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -368,7 +380,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__get)
-            opts="-n -j -q -v -h --no-clobber --no-resume --latest --include --exclude --unverified --require-checksum --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --latest --include --exclude --unverified --require-checksum --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,6 +442,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -466,7 +482,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__ls)
-            opts="-j -q -v -h --files --partial --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --files --partial --verify --sample --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -524,6 +540,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -560,7 +580,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__put)
-            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --keep-last --rank --world-size --sse --sse-kms-key-id --storage-class --metadata --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-n -j -q -v -h --no-clobber --no-resume --include --exclude --meta --force --keep-last --rank --world-size --sse --sse-kms-key-id --storage-class --metadata --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -654,6 +674,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -690,7 +714,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__rm)
-            opts="-y -j -q -v -h --partial --keep-last --keep-every --older-than --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-y -j -q -v -h --partial --keep-last --keep-every --older-than --yes --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -756,6 +780,10 @@ _strata__ckpt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bwlimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -792,7 +820,7 @@ _strata__ckpt() {
             return 0
             ;;
         strata__ckpt__subcmd__setup)
-            opts="-j -q -v -h --check --iam-policy --kms-key --env --force --abort-days --transition-after-epochs --expire-after-epochs --epoch-duration --storage-class --versioning --noncurrent-days --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
+            opts="-j -q -v -h --check --iam-policy --kms-key --env --force --abort-days --transition-after-epochs --expire-after-epochs --epoch-duration --storage-class --versioning --noncurrent-days --dry-run --backend --bucket --prefix --region --profile --endpoint-url --addressing-style --request-payer --expected-bucket-owner --part-size --concurrency --bwlimit --max-memory --retries --stall-timeout --claim-expiry --deadline --env-file --quiet --verbose --no-progress --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -871,6 +899,10 @@ _strata__ckpt() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bwlimit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

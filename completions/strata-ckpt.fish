@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_strata_ckpt_global_optspecs
-    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= request-payer= expected-bucket-owner= part-size= j/concurrency= max-memory= retries= stall-timeout= claim-expiry= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
+    string join \n backend= bucket= prefix= region= profile= endpoint-url= addressing-style= request-payer= expected-bucket-owner= part-size= j/concurrency= bwlimit= max-memory= retries= stall-timeout= claim-expiry= deadline= env-file= q/quiet v/verbose no-progress json color= h/help V/version
 end
 
 function __fish_strata_ckpt_needs_command
@@ -38,6 +38,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l request-payer -
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_needs_command" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -86,6 +87,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l request-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand put" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -119,6 +121,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l request-
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand get" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -153,6 +156,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l request-p
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand ls" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -187,6 +191,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l request-p
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -204,11 +209,11 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s v -l verb
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l no-progress -d 'No progress on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -l json -d 'One JSON object a line: results on stdout; progress, warnings and the error on stderr'
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand rm" -s h -l help -d 'Print help'
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l size -d 'Bytes of each run; by default as many as take half a minute in all, 16MiB to 1GiB' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l size -d 'Bytes of each run; by default as many as give each connection some parts, within a minute or so in all and an eighth of the memory: 16MiB to 1GiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l op -d 'What is measured; by default both' -r -f -a "put\t''
 get\t''
 both\t''"
-complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l runs -d 'Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l runs -d 'Runs of each cell, 1 to 100; by default 3, fewer where eight cells would take more than a minute; one shows no spread' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l source -d 'Where bytes are put from and got to: memory (/dev/shm) by default, or files in the working directory, with its disk' -r -f -a "memory\t''
 file\t''"
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l files -d 'Files that the bytes of a run are in, 1 to 10000; more than one are put as a directory. By default 1' -r
@@ -229,6 +234,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l reques
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand bench" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -264,6 +270,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l reques
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand setup" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r
@@ -298,6 +305,7 @@ complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l 
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l expected-bucket-owner -d 'Account, twelve digits, that the bucket has to belong to; requests fail otherwise' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l part-size -d 'Size of parts, 5MiB to 5GiB; auto is 8MiB, and more where 10,000 parts would not suffice. For bench also a list' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -s j -l concurrency -d 'Requests in flight at once, 1 to 1024, or auto. For bench also a list' -r
+complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l bwlimit -d 'Bytes a second that all transfers together may move, such as 100MiB' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l max-memory -d 'What stdin and stdout may hold in memory' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l retries -d 'How often a failed request is repeated' -r
 complete -c strata-ckpt -n "__fish_strata_ckpt_using_subcommand completions" -l stall-timeout -d 'Give a request up when not a byte moves for so long' -r

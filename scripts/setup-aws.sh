@@ -6,7 +6,11 @@
 #   ./scripts/setup-aws.sh --dry-run
 #
 # Which bucket, where, and who you are comes from the environment, from .env in this directory, and from the AWS
-# configuration files, as for every strata-ckpt command. What follows on the command line goes to `strata-ckpt setup`.
+# configuration files, as for every strata-ckpt command. What follows on the command line goes to `strata-ckpt setup` and wins
+# over the settings here:
+#
+#   ./scripts/setup-aws.sh --check
+#   ./scripts/setup-aws.sh --transition-after-epochs 200 --epoch-duration 12h
 
 # --- Settings: change them here, or set them in the environment ---------------------------------------------------
 
@@ -20,7 +24,8 @@
 : "${EXPIRE_AFTER_EPOCHS=}"
 # Unfinished uploads are aborted after so many days. A put that was interrupted longer ago starts over. Empty: 7.
 : "${ABORT_DAYS=7}"
-# Where checkpoints move: STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR. Empty: STANDARD_IA.
+# Where checkpoints move: STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING or GLACIER_IR. Empty: STANDARD_IA. Refused where they do
+# not move at all.
 : "${STORAGE_CLASS=}"
 # Old versions in a bucket with versioning are deleted so many days after they were replaced or removed. Empty: never.
 : "${NONCURRENT_DAYS=}"
@@ -56,17 +61,13 @@ if [ ! -x "$binary" ]; then
     exit 1
 fi
 
-arguments=()
-# add FLAG VALUE: where there is a value.
-add() { [ -z "$2" ] || arguments+=("$1" "$2"); }
-add --abort-days "$ABORT_DAYS"
-add --transition-after-epochs "$TRANSITION_AFTER_EPOCHS"
-add --expire-after-epochs "$EXPIRE_AFTER_EPOCHS"
-add --noncurrent-days "$NONCURRENT_DAYS"
-if [ -n "$TRANSITION_AFTER_EPOCHS$EXPIRE_AFTER_EPOCHS" ]; then
-    add --epoch-duration "$EPOCH_DURATION"
-fi
-if [ -n "$TRANSITION_AFTER_EPOCHS" ]; then
-    add --storage-class "$STORAGE_CLASS"
-fi
-exec "$binary" setup --backend s3 "${arguments[@]}" "$@"
+# As the variables of the flags: a flag on the command line wins, and --check, --iam-policy and --env take no notice of them.
+# An empty one counts as unset.
+export STORAGE_BACKEND=s3
+export STRATA_EPOCH_DURATION=$EPOCH_DURATION
+export STRATA_TRANSITION_AFTER_EPOCHS=$TRANSITION_AFTER_EPOCHS
+export STRATA_EXPIRE_AFTER_EPOCHS=$EXPIRE_AFTER_EPOCHS
+export STRATA_ABORT_DAYS=$ABORT_DAYS
+export STRATA_STORAGE_CLASS=$STORAGE_CLASS
+export STRATA_NONCURRENT_DAYS=$NONCURRENT_DAYS
+exec "$binary" setup "$@"

@@ -3,8 +3,8 @@
 #   ./scripts/test.sh                  everything
 #   ./scripts/test.sh --test s3_traps  one test binary
 #
-# MinIO, s5cmd and moto are taken from STRATA_TEST_MINIO, STRATA_TEST_S5CMD and STRATA_TEST_MOTO, else from PATH, else kept
-# in ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace and faketime from STRATA_TEST_STRACE and
+# MinIO, s5cmd and moto are taken from STRATA_TEST_MINIO, STRATA_TEST_S5CMD and STRATA_TEST_MOTO, else from PATH (moto only
+# where none can be fetched), else kept in ${XDG_CACHE_HOME:-~/.cache}/strata-ckpt; strace and faketime from STRATA_TEST_STRACE and
 # STRATA_TEST_FAKETIME, else from PATH, else from the system's packages.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,6 +13,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 need_rust "$root"
 need_build_packages
+need_test_packages
 STRATA_TEST_MINIO=$(find_minio)
 STRATA_TEST_S5CMD=$(find_s5cmd)
 STRATA_TEST_MOTO=$(find_moto)

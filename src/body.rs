@@ -12,6 +12,7 @@ use crate::checksum::{Crc64, Crc64Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::HighWater;
 use crate::pieces::{FilePieces, PIECE, failed_to_read};
+use crate::throttle::Throttle;
 
 /// Asked before a body's last piece is handed out; an error ends the body instead.
 pub(crate) type Guard = Arc<dyn Fn() -> Result<()> + Send + Sync>;
@@ -24,6 +25,7 @@ pub struct PartBody {
     checksum: Arc<OnceLock<Crc64>>,
     progress: Option<Arc<HighWater>>,
     guard: Option<HiddenGuard>,
+    throttle: Option<Throttle>,
     /// Memory reserved for `source`, given back with the last clone.
     _memory: Option<Arc<OwnedSemaphorePermit>>,
 }
@@ -55,7 +57,7 @@ impl PartBody {
     }
 
     fn from_source(source: Source) -> Self {
-        PartBody { source, checksum: Arc::default(), progress: None, guard: None, _memory: None }
+        PartBody { source, checksum: Arc::default(), progress: None, guard: None, throttle: None, _memory: None }
     }
 
     pub(crate) fn with_progress(mut self, progress: Arc<HighWater>) -> Self {
@@ -64,9 +66,15 @@ impl PartBody {
     }
 
     /// The same bytes for another purpose than to be sent.
+    /// Its pieces wait for their turn.
+    pub(crate) fn paced(mut self, throttle: Option<&Throttle>) -> Self {
+        self.throttle = throttle.cloned();
+        self
+    }
+
     #[cfg_attr(not(feature = "s3"), allow(dead_code))]
     pub(crate) fn unobserved(&self) -> Self {
-        PartBody { progress: None, guard: None, ..self.clone() }
+        PartBody { progress: None, guard: None, throttle: None, ..self.clone() }
     }
 
     pub(crate) fn progress(&self) -> Option<&Arc<HighWater>> {
@@ -193,7 +201,11 @@ impl PartBody {
         };
         let (mut sent, len) = (0, self.len());
         let progress = self.progress.clone();
-        let pieces = try_unfold((reading, self.clone()), |(reading, body)| reading.next(body));
+        let pieces = try_unfold((reading, self.clone()), |(reading, body)| reading.next(body)).boxed();
+        let pieces = match &self.throttle {
+            Some(throttle) => throttle.pace(pieces),
+            None => pieces,
+        };
         pieces
             .map_ok(move |piece: Bytes| {
                 sent += piece.len() as u64;

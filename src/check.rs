@@ -3,6 +3,8 @@
 //! `S3Storage::check` and [`LocalStorage::check`](crate::LocalStorage::check) tell of each as it is done. They try with
 //! objects of their own, whose names begin with [`PREFIX`], remove them again, and touch nothing else.
 
+pub(crate) mod note;
+
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};

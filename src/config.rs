@@ -1,6 +1,7 @@
 //! Settings: how transfers run, and every environment variable's name, default and parsing.
 
 mod environment;
+mod job;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 pub use self::environment::Environment;
 #[cfg(feature = "s3")]
 pub(crate) use self::environment::PROFILE;
+pub use self::job::processes_of_job;
 
 use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::event::{Observer, Silent};
 use crate::retry::RetryBudget;
+use crate::throttle::Throttle;
 
 /// One mebibyte in bytes.
 pub const MIB: u64 = 1 << 20;
@@ -29,6 +32,7 @@ pub const DEFAULT_CLAIM_EXPIRY: Duration = Duration::from_secs(300);
 /// How long transfers that were cancelled may clean up where somebody waits for their end: under two seconds in all.
 const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(1_500);
 /// The same for what must leave nothing in the store: a measurement, a check.
+#[cfg(any(feature = "s3", feature = "bench"))]
 pub(crate) const PATIENT_CANCEL_GRACE: Duration = Duration::from_secs(20);
 
 /// How large the parts of a multipart transfer are.
@@ -68,6 +72,11 @@ pub struct RuntimeConfig {
     /// Requests in flight at once over all files; fewer where the process may not have six descriptors for each.
     /// Default: [`Concurrency::Auto`].
     pub concurrency: Concurrency,
+    /// Processes that begin the same at the same moment ([`processes_of_job`]): each begins with its share of few requests.
+    /// Default: 1.
+    pub begun_together: u32,
+    /// What all transfers together may move in a second. Default: no bound.
+    pub bandwidth: Option<Throttle>,
     /// Bytes that streams (stdin, stdout) may hold in memory. Default: 512 MiB.
     pub max_memory: u64,
     /// How often a failed request is repeated. Default: 8, which spans about 20 seconds of outage.
@@ -100,6 +109,8 @@ impl Default for RuntimeConfig {
         RuntimeConfig {
             part_size: PartSize::Auto,
             concurrency: Concurrency::Auto,
+            begun_together: 1,
+            bandwidth: None,
             max_memory: 512 * MIB,
             retries: 8,
             connect_timeout: Duration::from_secs(5),
@@ -117,9 +128,11 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// The most that [`concurrency`](Self::concurrency) comes to, as far as descriptors suffice, and never nothing.
+    /// The most that [`concurrency`](Self::concurrency) comes to, as far as descriptors and
+    /// [`bandwidth`](Self::bandwidth) suffice, and never nothing.
     pub(crate) fn in_flight(&self) -> usize {
-        self.concurrency.most().min(descriptors::suffice_for()).max(1)
+        let fed = self.bandwidth.as_ref().map_or(usize::MAX, Throttle::connections);
+        self.concurrency.most().min(descriptors::suffice_for()).min(fed).max(1)
     }
 
     /// The same, where the caller's token ends nothing.
@@ -168,6 +181,8 @@ impl fmt::Debug for RuntimeConfig {
         f.debug_struct("RuntimeConfig")
             .field("part_size", &self.part_size)
             .field("concurrency", &self.concurrency)
+            .field("begun_together", &self.begun_together)
+            .field("bandwidth", &self.bandwidth)
             .field("max_memory", &self.max_memory)
             .field("retries", &self.retries)
             .field("connect_timeout", &self.connect_timeout)

@@ -78,7 +78,8 @@ impl Flow {
         let most = runtime.in_flight();
         let (limit, pilot) = match runtime.concurrency {
             Concurrency::Auto => {
-                let pilot = Pilot::new(most);
+                let mut pilot = Pilot::new(most);
+                pilot.begin_as_one_of(runtime.begun_together);
                 (pilot.limit(), Some(pilot))
             }
             Concurrency::Fixed(_) => (most, None),

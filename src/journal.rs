@@ -93,8 +93,12 @@ impl Journal {
 
     /// [`open`](Self::open) where one was kept before; nothing is made otherwise. May block.
     pub(crate) fn open_existing(runtime: &RuntimeConfig, subject: &[String]) -> Option<(Journal, Vec<Record>)> {
-        let path = path_of(&directory_of(runtime.state_dir.as_deref()?), subject);
-        path.exists().then(|| Journal::open(runtime, subject))?
+        Journal::exists(runtime, subject).then(|| Journal::open(runtime, subject))?
+    }
+
+    /// Whether one was kept before. May block.
+    pub(crate) fn exists(runtime: &RuntimeConfig, subject: &[String]) -> bool {
+        runtime.state_dir.as_deref().is_some_and(|state_dir| path_of(&directory_of(state_dir), subject).exists())
     }
 
     fn replay(&mut self) -> Vec<Record> {

@@ -11,6 +11,9 @@ pub const RESERVED_DIRECTORY: &str = ".strata";
 /// The end of the names of files that are being written.
 pub const PARTIAL_SUFFIX: &str = ".strata-partial";
 
+/// What the names begin with under which a measurement puts its objects.
+pub(crate) const BENCH_PREFIX: &str = ".strata-bench-";
+
 /// Checks a key: 1 to 1,024 bytes, relative, no empty, `.` or `..` component, no NUL, nothing of our own names.
 ///
 /// # Errors

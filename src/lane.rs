@@ -171,8 +171,10 @@ mod tests {
             _ = work => unreachable!("it never ends by itself"),
             () = begun.notified() => {}
         }
-        settled().await;
-        assert_eq!(ABANDONED.load(Ordering::Acquire), 0);
         ended.notified().await;
+        // The work of other tests counts as well, and whoever waits for it waits no longer than is good for a command.
+        while ABANDONED.load(Ordering::Acquire) > 0 {
+            settled().await;
+        }
     }
 }

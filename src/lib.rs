@@ -53,6 +53,7 @@ pub mod retry;
 #[cfg(feature = "s3")]
 pub mod s3;
 mod straggler;
+pub mod throttle;
 pub mod transfer;
 
 pub use backend::{ObjectMeta, StorageBackend};

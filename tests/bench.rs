@@ -5,13 +5,16 @@
 
 mod support;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
-use support::bed::{Bed, Said, faulty, local, minio};
-use support::faulty::{Action, Faulty, Operation, Place, Rule};
+use support::bed::{self, Bed, Said, faulty, local, minio};
+use support::faulty::{Action, BUCKET, Faulty, Operation, Place, Rule};
+use support::minio::shared;
 
 const SMALL: [&str; 8] = ["--json", "bench", "--size", "6MiB", "--runs", "2", "-j", "1,2"];
 
@@ -59,14 +62,14 @@ fn every_cell_is_measured_and_nothing_is_left() {
             positive(&cell["start_seconds"]);
             assert!(cell["part_seconds"]["p99"].as_f64() <= cell["part_seconds"]["max"].as_f64());
             assert!(cell["first_byte_seconds"]["max"].as_f64() <= cell["part_seconds"]["max"].as_f64(), "{cell}");
-            positive(&cell["peak_memory_bytes"]);
+            assert!(positive(&cell["peak_memory_bytes"]) >= positive(&cell["memory_before_bytes"]), "{cell}");
+            assert_eq!(cell["is_filled"], cell["concurrency"] == "1", "{cell}");
         }
         assert_eq!((&whole["type"], &whole["uri"]), (&"bench".into(), &bed.uri("").trim_end_matches('/').into()));
         positive(&whole["stages"]["checksum_bytes_per_second"]);
         positive(&whole["page"]["put_times"]);
         assert_eq!(whole["bottlenecks"].as_array().unwrap().len(), 2);
-        let lines: Vec<&str> = whole["recommended"]["env"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
-        assert!(lines[0].starts_with("STRATA_PART_SIZE=") && lines[1].starts_with("STRATA_CONCURRENCY="), "{lines:?}");
+        assert!(!whole["recommended"]["why"].as_str().unwrap().is_empty());
         let runs = said.stderr.lines().filter(|line| line.contains("\"bench_run\"")).count();
         assert_eq!(runs, 16, "{}", said.stderr);
         assert_gone(&bed);
@@ -98,10 +101,84 @@ fn what_is_in_the_store_stays() {
     bed.ok(["put", "mine.bin"]);
     let said = bed.ok(["bench", "--size", "1MiB", "--runs", "1", "-j", "2", "--op", "put"]);
     let text = String::from_utf8(said.stdout).unwrap();
-    for expected in ["THROUGHPUT", "±0%", "bottleneck: put is bounded by ", "200 MB/s", "\nSTRATA_CONCURRENCY="] {
+    for expected in [
+        "THROUGHPUT",
+        "bottleneck: put is bounded by ",
+        "200 MB/s",
+        "\nnothing is recommended: only one setting was tried\n",
+        "would tell more of put auto -j 2 (1 part)\n",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
+    assert!(!text.contains('±'), "one run has no spread: {text}");
+    assert!(said.stderr.starts_with("1 run of 1 MiB: about 1s\n"), "{}", said.stderr);
     assert_eq!(bed.stored_keys(), ["mine.bin"]);
+}
+
+/// What is removed from such a bucket stays in it.
+#[test]
+fn old_versions_are_announced_and_counted() {
+    let bed = bed::on(shared().versioned_bucket());
+    let said = bed.ok(["bench", "--size", "1MiB", "--runs", "2", "-j", "2", "--op", "put"]);
+    let lines: Vec<&str> = said.stderr.lines().collect();
+    let at = |what: &str| lines.iter().position(|line| line.contains(what));
+    let announced = at("each run stays there, hidden and paid for").expect(&said.stderr);
+    assert!(Some(announced) < at("2 runs of 1 MiB"), "before the runs begin: {}", said.stderr);
+    // The warm-up is one more.
+    assert!(at("warning: 3 MiB that were put for this stay in the bucket").is_some(), "{}", said.stderr);
+    let said = minio().ok(["bench", "--size", "1MiB", "--runs", "1", "-j", "2", "--op", "put"]);
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+}
+
+/// Nothing was written, so nothing can be left.
+#[test]
+fn a_store_that_cannot_be_used_is_no_alarm() {
+    let (bed, server) = (minio(), Faulty::start([]));
+    let dead = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    for (bed, name, value, code) in [
+        (&faulty(&server), "CHECKPOINT_BUCKET", "there-is-no-such-bucket", 4),
+        (&bed, "AWS_SECRET_ACCESS_KEY", "wrong", 7),
+        (&bed, "S3_ENDPOINT", &*dead, 5),
+    ] {
+        let mut command = bed.command(["bench", "--size", "1MiB", "--retries", "1"]);
+        let said = support::bed::said(command.env(name, value).output().unwrap());
+        assert_eq!(said.code, Some(code), "{name}: {}", said.stderr);
+        assert!(!said.stderr.contains("may still be there"), "{name}: {}", said.stderr);
+    }
+    assert_gone(&bed);
+}
+
+#[test]
+fn a_terminal_that_knows_nothing_but_lines() {
+    let bed = local();
+    for term in [None, Some("dumb")] {
+        let (mut ours, theirs) = terminal();
+        let mut command = bed.command(["bench", "--size", "1KiB", "--runs", "1", "-j", "1"]);
+        match term {
+            None => command.env_remove("TERM"),
+            Some(term) => command.env("TERM", term),
+        };
+        assert!(command.stdout(Stdio::null()).stderr(theirs).status().unwrap().success());
+        // The other end stays open in `command`, and everything fits into what the system keeps.
+        let mut told = [0; 4096];
+        let read = ours.read(&mut told).unwrap();
+        let told = String::from_utf8_lossy(&told[..read]);
+        assert!(told.contains("\nrun 1 of 2: put, parts auto, -j 1: ") || told.contains("run 2 of 2: get"), "{told}");
+        assert!(!told.contains('\u{1b}'), "{told:?}");
+    }
+}
+
+/// A terminal's two ends.
+fn terminal() -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    (File::from(ours), theirs)
 }
 
 #[test]
@@ -149,6 +226,7 @@ fn an_interruption_leaves_nothing() {
         for (signal, code, more) in [
             (Signal::INT, 130, &[][..]),
             (Signal::TERM, 143, &["--files", "2"]),
+            (Signal::HUP, 129, &["--op", "put"]),
             (Signal::INT, 130, &["--op", "get", "--source", "file"]),
             (Signal::INT, 130, &["--op", "put", "--files", "2", "--source", "file"]),
         ] {
@@ -160,6 +238,54 @@ fn an_interruption_leaves_nothing() {
             assert_gone(&bed);
         }
     }
+}
+
+/// As nohup starts it.
+#[test]
+fn who_ignores_a_closed_terminal_is_not_disturbed() {
+    let bed = local();
+    let bench = bed.command(["--json", "bench", "--size", "1MiB", "--runs", "2", "-j", "2"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(bench.get_program()).args(bench.get_args());
+    command.current_dir(bed.path("")).env_clear();
+    command.envs(bench.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (ended, told) = interrupt(child, Signal::HUP, |line| line.contains("\"bench_run\""));
+    assert_eq!(ended, Some(0), "{told}");
+    assert_gone(&bed);
+}
+
+/// What a kill leaves is found and removed by this tool, its uploads as well.
+#[test]
+fn what_a_kill_leaves_is_a_leftover() {
+    let server = Faulty::start([Rule::always(Operation::Part, Action::Ignore)]);
+    let bed = faulty(&server);
+    let arguments = ["bench", "--files", "2", "--size", "24MiB", "--runs", "1", "-j", "2", "--op", "put"];
+    let mut child = bed.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // The claim names an upload before its parts are on their way.
+    while server.requests(Operation::Part).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    server.heal();
+    let left = server.keys();
+    let name = left[0].split('/').next().unwrap().to_owned();
+    assert!(name.starts_with(".strata-bench-") && !server.uploads().is_empty(), "{left:?}");
+    server.put_object(&format!("{name}/7"), b"as of a run of a single file");
+    server.put_object(".strata-bench-mine/x", b"mine");
+
+    let listed = bed.ok(["ls", "--json"]).json_lines();
+    let keys: Vec<&str> = listed.iter().filter_map(|line| line["key"].as_str()).collect();
+    assert_eq!(keys, [".strata-bench-mine/x"], "{listed:?}");
+    // The server's objects are of January.
+    let partial = bed.ok(["ls", "--partial", "--json"]).json_lines();
+    assert_eq!(partial.len(), 1, "{partial:?}");
+    let told = (&partial[0]["kind"], &partial[0]["name"], &partial[0]["live"]);
+    assert_eq!(told, (&"bench".into(), &name.as_str().into(), &false.into()));
+    bed.ok(["rm", "--partial", "--yes", &format!("s3://{BUCKET}/{name}")]);
+    assert_eq!((server.keys(), server.uploads()), (vec![".strata-bench-mine/x".to_owned()], vec![]));
 }
 
 /// While the parts of an upload are on their way.
@@ -183,10 +309,7 @@ fn an_upload_whose_id_comes_late_is_aborted() {
     let bed = faulty(&server);
     let mut command = bed.command(["bench", "--op", "put", "--size", "24MiB", "--runs", "1", "-j", "2"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.requests(Operation::Create).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::yield_now();
-    }
+    server.await_requests(Operation::Create, 1, &mut child);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(told.any(|line| line.contains("Ctrl-C once more leaves it there")));
@@ -244,7 +367,9 @@ fn a_baseline_of_something_else_is_refused_before_anything_is_measured() {
     for other in [&["--op", "get"][..], &["--size", "7MiB"], &["-j", "5"], &["--files", "2"], &["--source", "file"]] {
         let said = bed.run([&["bench", "--baseline", "puts.json"], other].concat());
         assert_eq!(said.code, Some(2), "{other:?}: {}", said.stderr);
-        assert!(said.stderr.starts_with("error: the baseline has no cell") && said.stderr.contains("\nhint: "));
+        assert!(
+            said.stderr.starts_with("error: the baseline 'puts.json' has no cell") && said.stderr.contains("\nhint: ")
+        );
     }
 }
 
@@ -261,10 +386,12 @@ fn the_page_needs_nothing_else_and_escapes_what_it_shows() {
         assert!(!page.contains(outside), "{outside}");
     }
     assert!(page.contains("a&#60;script&#62;&#38;&#34;b"), "the store's name is there, escaped");
-    assert_eq!(page.matches("<svg").count(), 4, "a chart for each operation and part size");
+    assert_eq!(page.matches("<figure").count(), 4, "a chart for each operation and part size");
     assert_eq!(page.matches("<polyline").count() - axes(&page), 8, "a curve for each cell");
     assert_eq!(page.matches("class=\"spot\"").count(), 8);
-    for expected in ["prefers-color-scheme: dark", "200 MB/s", "STRATA_PART_SIZE=", "Bottleneck"] {
+    assert_eq!(page.matches("class=\"scale\"").count(), 2, "what the colours of each map mean");
+    assert_eq!(page.matches("stroke-dasharray=\"9 4\"").count(), 8, "every other curve, and its key");
+    for expected in ["prefers-color-scheme: dark", "200 MB/s", "ecommended", "Bottleneck"] {
         assert!(page.contains(expected), "{expected}");
     }
 }
@@ -280,6 +407,8 @@ fn the_page_replaces_an_older_one() {
     bed.write("bench.html", b"old");
     bed.ok(["bench", "--size", "1KiB", "--runs", "1", "-j", "1", "--html", "bench.html"]);
     assert!(bed.read("bench.html").starts_with(b"<!doctype html>"));
+    let page = String::from_utf8(bed.read("bench.html")).unwrap();
+    assert_eq!(page.matches("--heat: 100\"").count(), 2, "a cell by itself is the fastest");
     let names = std::fs::read_dir(bed.path("")).unwrap().count();
     assert!(names <= 2, "the page and the home directory");
 }

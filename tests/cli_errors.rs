@@ -8,11 +8,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use support::bed::{Bed, local};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use support::bed::{Bed, local, local_within_reach};
 
 /// What was typed, the exit code, and all that was said, one case after the other.
 struct Transcript<'a> {
@@ -57,7 +57,8 @@ fn sources() {
     let bed = local();
     std::fs::create_dir_all(bed.path("directory")).unwrap();
     bed.write("file", b"x");
-    let _socket = UnixListener::bind(bed.path("socket")).unwrap();
+    // Not by binding one: the address of a socket is short, the name of a temporary directory may be long.
+    mknodat(CWD, bed.path("socket"), FileType::Socket, Mode::RUSR, 0).unwrap();
     assert!(Command::new("mkfifo").arg(bed.path("fifo")).status().unwrap().success());
     std::os::unix::fs::symlink("nothing", bed.path("dangling")).unwrap();
     let mut transcript = Transcript::new(&bed);
@@ -81,7 +82,7 @@ fn sources() {
 /// Root may read everything, so the command runs as somebody else where the test is root.
 #[test]
 fn files_and_directories_without_permission() {
-    let bed = local();
+    let bed = local_within_reach();
     let binary = bed.path("strata-ckpt");
     // By another process: a file that a thread of this one holds open for writing cannot be run.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_strata-ckpt")).arg(&binary).status().unwrap();
@@ -153,6 +154,8 @@ fn numbers_and_choices() {
         ("-j", "0"),
         ("-j", "many"),
         ("--max-memory", "-1"),
+        ("--bwlimit", "1KiB"),
+        ("--bwlimit", "fast"),
         ("--retries", "-1"),
         ("--retries", "1.5"),
         ("--stall-timeout", "0s"),
@@ -199,6 +202,7 @@ fn retention() {
         &["rm", "--partial", "--keep-last", "3"],
         &["rm", "--keep-last", "3", "--yes", ""],
         &["rm", "--partial", "--yes", "runs/", "/"],
+        &["rm", "--keep-last", "3", "--yes", "s3://bucket/"],
         &["put", "run", "--keep-last", "0"],
         &["put", "run/file", "--keep-last", "3"],
         &["put", "-", "key", "--keep-last", "3"],
@@ -218,6 +222,7 @@ fn bench() {
     let bed = local();
     bed.write("text.json", b"hello\n");
     bed.write("empty.json", b"");
+    bed.write("array.json", b"[\n{}\n]\n");
     bed.write("other.json", b"{\"type\":\"put\",\"uri\":\"x\"}\n");
     std::fs::create_dir_all(bed.path("directory")).unwrap();
     let mut transcript = Transcript::new(&bed);
@@ -238,9 +243,11 @@ fn bench() {
         &["--op", "copy"],
         &["--source", "disk"],
         &["--tolerance", "100%"],
+        &["--tolerance", "10%"],
         &["--baseline", "missing.json"],
         &["--baseline", "text.json"],
         &["--baseline", "empty.json"],
+        &["--baseline", "array.json"],
         &["--baseline", "other.json"],
         &["--html", "directory"],
         &["--html", "missing/bench.html"],

@@ -4,15 +4,19 @@
 
 mod support;
 
+use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use storage::backend::{Part, Precondition, WriteOptions};
 use storage::body::PartBody;
 use storage::checksum::Crc64;
-use storage::{Environment, ErrorKind, RuntimeConfig, S3Config, S3Storage, StorageBackend};
+use storage::{Environment, ErrorKind, Overwrite, RuntimeConfig, S3Config, S3Storage, StorageBackend, Transfer};
 use support::minio::{self, Bucket};
+use support::nobody::{NO_HOST, Nobody};
+use tokio::io::AsyncReadExt;
 
 const MIB: usize = 1 << 20;
 
@@ -243,15 +247,38 @@ async fn endpoints_as_people_write_them_work() {
     }
 }
 
+/// With time enough: a command that is told to stop has two seconds, and says what it could not do in them.
+#[tokio::test]
+async fn a_stream_that_is_cancelled_leaves_no_upload() {
+    let bucket = minio::shared().bucket();
+    let environment = Environment::from_pairs(bucket.environment());
+    let config = S3Config::from_environment(bucket.name(), &environment).unwrap();
+    let runtime = RuntimeConfig { cancel_grace: Duration::from_secs(600), ..RuntimeConfig::default() };
+    let cancel = runtime.cancel.clone();
+    let store = Arc::new(S3Storage::with_config(config, runtime).await.unwrap());
+    // More than one part, and the end never comes.
+    let (_open, waiting) = tokio::io::duplex(1);
+    let reader = Cursor::new(bytes(20 * MIB)).chain(waiting);
+    let putting = tokio::spawn(async move { Transfer::new(store).put_stream(reader, "k", Overwrite::Replace).await });
+    while bucket.uploads().is_empty() {
+        assert!(!putting.is_finished(), "it ended by itself");
+        tokio::task::yield_now().await;
+    }
+    cancel.cancel();
+    assert_eq!(putting.await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!((bucket.uploads(), bucket.objects()), (Vec::new(), Vec::new()));
+}
+
 #[tokio::test]
 async fn wrong_settings_say_what_to_do() {
     let bucket = minio::shared().bucket();
     let secret = "hunter2hunter2";
+    let (nobody, no_host) = (Nobody::bind(), format!("http://{NO_HOST}"));
     for (changes, kind, word) in [
         (&[("AWS_SECRET_ACCESS_KEY", secret)][..], ErrorKind::Denied, "AWS_SECRET_ACCESS_KEY"),
         (&[("AWS_ACCESS_KEY_ID", "AKIANOBODY")], ErrorKind::Denied, "AWS_ACCESS_KEY_ID"),
-        (&[("S3_ENDPOINT", "http://127.0.0.1:9")], ErrorKind::Unavailable, "S3_ENDPOINT"),
-        (&[("S3_ENDPOINT", "http://nowhere.invalid")], ErrorKind::Unavailable, "S3_ENDPOINT"),
+        (&[("S3_ENDPOINT", &nobody.endpoint())], ErrorKind::Unavailable, "S3_ENDPOINT"),
+        (&[("S3_ENDPOINT", &no_host)], ErrorKind::Unavailable, "S3_ENDPOINT"),
     ] {
         let store = storage_with(&bucket, changes).await.unwrap();
         let error = store.write("k", bytes(5)).await.unwrap_err();

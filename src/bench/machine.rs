@@ -16,7 +16,7 @@ pub struct Machine {
     pub cores: usize,
     /// The processor's own name.
     pub processor: Option<String>,
-    /// Bytes of memory.
+    /// Bytes of memory that this process may use: the machine's, or fewer in a container that limits it.
     pub memory_bytes: Option<u64>,
 }
 
@@ -29,6 +29,10 @@ impl Machine {
             Some(name.trim().to_owned())
         });
         let memory_bytes = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kibibytes(&text, "MemTotal:"));
+        // Files in memory count against the limit of a container, in either version of control groups.
+        let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+        let limits = limits.into_iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+        let memory_bytes = memory_bytes.into_iter().chain(limits).min();
         Machine { os: std::env::consts::OS, arch: std::env::consts::ARCH, cores, processor, memory_bytes }
     }
 }
@@ -38,6 +42,7 @@ impl Machine {
 pub(super) struct Cost {
     cpu: Option<Duration>,
     busy: Option<(u64, u64)>,
+    memory: Option<u64>,
     peak_is_own: bool,
 }
 
@@ -50,6 +55,8 @@ pub(super) struct Spent {
     pub(super) busy: Option<f64>,
     /// The most memory of this process, in bytes.
     pub(super) peak: Option<u64>,
+    /// The memory that it had before the run, in bytes.
+    pub(super) before: Option<u64>,
     /// The peak is that of the run, not that of the process since it began.
     pub(super) peak_is_own: bool,
 }
@@ -59,7 +66,7 @@ impl Cost {
     pub(super) fn from_now() -> Self {
         // Resets the peak to what is in memory now (proc(5)); not allowed everywhere.
         let peak_is_own = fs::write("/proc/self/clear_refs", "5").is_ok();
-        Cost { cpu: cpu_time(), busy: ticks(), peak_is_own }
+        Cost { cpu: cpu_time(), busy: ticks(), memory: of_this_process("VmRSS:"), peak_is_own }
     }
 
     /// Until now.
@@ -70,10 +77,14 @@ impl Cost {
             // Ticks are hundredths of a second: few of them say nothing.
             (all >= 10).then(|| busy as f64 / all as f64)
         });
-        let status = fs::read_to_string("/proc/self/status").ok();
-        let peak = status.and_then(|text| kibibytes(&text, "VmHWM:"));
-        Spent { cpu, busy, peak, peak_is_own: self.peak_is_own }
+        let peak = of_this_process("VmHWM:");
+        Spent { cpu, busy, peak, before: self.memory, peak_is_own: self.peak_is_own }
     }
+}
+
+/// Memory of this process, by the name of the line in its status (proc(5)).
+fn of_this_process(name: &str) -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/self/status").ok()?, name)
 }
 
 /// CPU time of this process so far.

@@ -123,7 +123,7 @@ impl Observer for Meter {
                 self.watcher.step(&Step::Told(event));
             }
             Event::Resumed { .. } | Event::FileDone { moved: false, .. } => self.count(|counts| counts.skipped = true),
-            Event::Warning { .. } => self.watcher.step(&Step::Told(event)),
+            Event::Warning { .. } | Event::VersionsKept => self.watcher.step(&Step::Told(event)),
             _ => {}
         }
     }

@@ -34,8 +34,10 @@ mod plan;
 mod report;
 mod sample;
 mod shelf;
+mod sizing;
 mod stages;
 mod sweep;
+mod tally;
 mod verdict;
 
 use std::sync::Arc;
@@ -65,6 +67,8 @@ use shelf::Shelf;
 /// How often in succession nothing was found in the store after an interruption when nothing comes any more, and how long
 /// it is waited before each look.
 const LAST_LOOKS: u32 = 4;
+/// How often a checkpoint is looked at again that a put of ours seems to be writing.
+const LOOKS_WHILE_HELD: u32 = 40;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 /// Opens the store that is measured, again and again.
@@ -94,6 +98,8 @@ pub enum Step<'a> {
         bytes: u64,
         /// Runs in all.
         runs: u32,
+        /// About how long they take.
+        time: Duration,
     },
     /// A run begins.
     Began {
@@ -122,7 +128,12 @@ pub enum Step<'a> {
         /// All cells, as far as they were measured.
         cells: &'a [Cell],
     },
-    /// A transfer tells of a retry or a warning.
+    /// So many bytes more were put, for a run or for what precedes them.
+    Stored {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// A transfer tells of a retry, a warning, or of versions that the store keeps.
     Told(&'a Event<'a>),
 }
 
@@ -157,12 +168,18 @@ pub async fn run(
     let outcome = sweep::sweep(plan, runtime, stores, &watcher, &shelf).await;
     let mut removed = shelf.clear().await;
     if outcome.is_err() {
-        let mut looks = 0;
-        while looks < LAST_LOOKS && removed.is_ok() {
+        let (mut quiet, mut held) = (0, 0);
+        while quiet < LAST_LOOKS && held < LOOKS_WHILE_HELD {
             // A server may still carry out what it was asked for before it was given up.
             tokio::time::sleep(BETWEEN_LOOKS).await;
             removed = shelf.clear().await;
-            looks = if let Ok(0) = removed { looks + 1 } else { 0 };
+            match &removed {
+                Ok(0) => quiet += 1,
+                Ok(_) => quiet = 0,
+                // The last word of a put that was ended is still on its way.
+                Err(error) if error.kind() == ErrorKind::Exists => held += 1,
+                Err(_) => break,
+            }
         }
     }
     let removed = removed.map(drop);
@@ -200,7 +217,7 @@ mod testing {
             source: Source::Memory,
             bytes: 1 << 28,
             runs: 3,
-            bytes_per_second: Spread { median: rate, min: rate, max: rate, spread_percent: 2.0 },
+            bytes_per_second: Spread { median: rate, min: rate, max: rate, spread_percent: Some(2.0) },
             part_seconds: latency,
             parts: 96,
             first_byte_seconds: latency,
@@ -212,7 +229,9 @@ mod testing {
             machine_busy_percent: Some(30.0),
             server_percent: 10.0,
             peak_memory_bytes: Some(30 << 20),
+            memory_before_bytes: Some(20 << 20),
             peak_memory_is_of_cell: true,
+            is_filled: true,
             curve: vec![(0.0, 0.05), (0.5, 0.1), (1.0, 0.4)],
             settings,
         }

@@ -12,7 +12,7 @@ use super::machine::{Cost, Spent};
 use super::meter::{Counts, Meter};
 use super::plan::{Operation, Settings};
 use super::sample::{Sample, Scratch};
-use super::{OpenStore, Watcher};
+use super::{OpenStore, Step, Watcher};
 
 /// What runs share.
 pub(super) struct Bench<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Bench<'a> {
 }
 
 /// What one run showed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Run {
     pub(super) bytes: u64,
     pub(super) time: Duration,
@@ -38,6 +38,15 @@ impl Run {
 }
 
 impl Bench<'_> {
+    /// Looks at what will be cleared at the end: what cannot be reached, or not be looked at, is found before anything is
+    /// written.
+    pub(super) async fn look(&self, prefix: &str) -> Result<()> {
+        let observer = Meter::start(Operation::Get, self.watcher.clone())?;
+        let runtime = RuntimeConfig { observer, state_dir: None, resume: false, ..self.runtime.clone() };
+        let store = self.stores.open(runtime).await?;
+        store.list(&format!("{prefix}/")).await.map(drop)
+    }
+
     /// Puts the sample under a name where nothing is.
     pub(super) async fn put(&self, settings: Settings, sample: &Sample, name: &str) -> Result<Run> {
         sample.renew().await?;
@@ -51,6 +60,7 @@ impl Bench<'_> {
             }
         })
         .await
+        .inspect(|run| self.watcher.step(&Step::Stored { bytes: run.bytes }))
     }
 
     /// Gets what was put, to where nothing is.

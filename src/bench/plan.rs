@@ -97,7 +97,8 @@ impl Settings {
 /// A sweep: each part size with each concurrency, in each operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Bytes of a run, 1 to [`MOST_BYTES`]; `None`: as many as make the whole take about half a minute.
+    /// Bytes of a run, 1 to [`MOST_BYTES`]; `None`: as many as fill every cell, within a minute or so and an eighth of the
+    /// memory.
     pub size: Option<u64>,
     /// Part sizes.
     pub part_sizes: Vec<PartSize>,
@@ -105,7 +106,8 @@ pub struct Plan {
     pub concurrency: Vec<Concurrency>,
     /// What is measured; a get fetches what the put of the same settings has put just before, where both are measured.
     pub operations: Vec<Operation>,
-    /// Runs of each cell, 1 to [`MOST_RUNS`]; `None`: [`DEFAULT_RUNS`], but no further round begins after a minute.
+    /// Runs of each cell, 1 to [`MOST_RUNS`]; `None`: [`DEFAULT_RUNS`], or fewer where they would take more than
+    /// a minute for eight cells.
     pub runs: Option<u32>,
     /// Where bytes come from and go to.
     pub source: Source,

@@ -5,12 +5,11 @@ use serde::Serialize;
 use super::advice::{Page, Recommendation};
 use super::figures::{Latency, Spread, curve, rounded};
 use super::machine::Machine;
-use super::meter::Counts;
-use super::once::Run;
 use super::plan::{Operation, Settings, Source};
+use super::sizing::is_filled;
 use super::stages::Stages;
+use super::tally::{Figures, Runs};
 use super::verdict::Bottleneck;
-use crate::error::Result;
 
 const GIB: f64 = (1u64 << 30) as f64;
 
@@ -54,11 +53,16 @@ pub struct Cell {
     pub machine_busy_percent: Option<f64>,
     /// Time that requests waited for an answer, of all time that they were on their way, in per cent.
     pub server_percent: f64,
-    /// The most memory that this process had at once.
+    /// The most memory that this process had at once, all of it: also what it had before.
     pub peak_memory_bytes: Option<u64>,
+    /// What it had before the run with that peak: the program itself, and what the allocator keeps of earlier runs.
+    pub memory_before_bytes: Option<u64>,
     /// What [`peak_memory_bytes`](Self::peak_memory_bytes) belongs to: these runs, or, where the system does not let it be
     /// reset, everything so far.
     pub peak_memory_is_of_cell: bool,
+    /// Each connection had two parts in a run at least; where their number was to be found, a run took a second at least.
+    /// Else the figures say little of these settings.
+    pub is_filled: bool,
     /// Quantiles and seconds of the parts, for a curve.
     #[serde(skip)]
     pub curve: Vec<(f64, f64)>,
@@ -68,33 +72,28 @@ pub struct Cell {
 }
 
 impl Cell {
-    pub(super) fn of(
-        operation: Operation,
-        settings: Settings,
-        (files, source, cores): (u32, Source, usize),
-        runs: &[Run],
-    ) -> Result<Self> {
-        let mut counts = Counts::new()?;
-        runs.iter().for_each(|run| counts.add(&run.counts));
-        let wall: f64 = runs.iter().map(|run| run.time.as_secs_f64()).sum();
-        let bytes: u64 = runs.iter().map(|run| run.bytes).sum();
-        let cpu = runs.iter().map(|run| run.spent.cpu).sum::<Option<std::time::Duration>>();
+    pub(super) fn of(runs: &Runs, (files, source, cores): (u32, Source, usize)) -> Self {
+        let Runs { operation, settings, counts, each } = runs;
+        let wall: f64 = each.iter().map(|run| run.time.as_secs_f64()).sum();
+        let bytes: u64 = each.iter().map(|run| run.bytes).sum();
+        let cpu = each.iter().map(|run| run.spent.cpu).sum::<Option<std::time::Duration>>();
         let cpu = cpu.map(|cpu| cpu.as_secs_f64());
         // Short runs have too few ticks to say; the long ones do.
-        let busy: Vec<f64> = runs.iter().filter_map(|run| run.spent.busy).collect();
+        let busy: Vec<f64> = each.iter().filter_map(|run| run.spent.busy).collect();
         let busy = (!busy.is_empty()).then(|| 100.0 * busy.iter().sum::<f64>() / busy.len() as f64);
         let starts: Vec<f64> =
-            runs.iter().filter_map(|run| run.counts.first_byte).map(|time| time.as_secs_f64() * 1e6).collect();
+            each.iter().filter_map(|run| run.first_byte).map(|time| time.as_secs_f64() * 1e6).collect();
         let took = counts.took.as_secs_f64();
-        Ok(Cell {
-            op: operation,
+        let highest = each.iter().map(|run| run.spent).max_by_key(|spent| spent.peak);
+        Cell {
+            op: *operation,
             part_size: settings.part_size_text(),
             concurrency: settings.concurrency_text(),
             files,
             source,
-            bytes: runs.first().map_or(0, |run| run.bytes),
-            runs: u32::try_from(runs.len()).unwrap_or(u32::MAX),
-            bytes_per_second: Spread::of(&runs.iter().map(Run::rate).collect::<Vec<_>>()),
+            bytes: each.first().map_or(0, |run| run.bytes),
+            runs: u32::try_from(each.len()).unwrap_or(u32::MAX),
+            bytes_per_second: Spread::of(&each.iter().map(Figures::rate).collect::<Vec<_>>()),
             part_seconds: Latency::of(&counts.parts),
             parts: counts.parts.len(),
             first_byte_seconds: Latency::of(&counts.answers),
@@ -105,11 +104,17 @@ impl Cell {
             cpu_percent: cpu.map(|cpu| rounded(100.0 * cpu / (wall * cores as f64).max(1e-6))),
             machine_busy_percent: busy.map(rounded),
             server_percent: rounded(100.0 * counts.waited.as_secs_f64() / took.max(1e-6)),
-            peak_memory_bytes: runs.iter().filter_map(|run| run.spent.peak).max(),
-            peak_memory_is_of_cell: runs.iter().all(|run| run.spent.peak_is_own),
+            peak_memory_bytes: highest.and_then(|spent| spent.peak),
+            memory_before_bytes: highest.and_then(|spent| spent.before),
+            peak_memory_is_of_cell: each.iter().all(|run| run.spent.peak_is_own),
+            is_filled: is_filled(
+                settings.concurrency,
+                counts.parts.len() / each.len().max(1) as u64,
+                std::time::Duration::from_secs_f64(wall / each.len().max(1) as f64),
+            ),
             curve: curve(&counts.parts),
-            settings,
-        })
+            settings: *settings,
+        }
     }
 }
 

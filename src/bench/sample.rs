@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::blocking;
 use crate::error::{Error, ErrorKind, Result};
+use crate::key::BENCH_PREFIX;
 
 use super::plan::Source;
 
@@ -18,6 +20,8 @@ use super::plan::Source;
 const MEMORY: &str = "/dev/shm";
 /// What is left free beside the files.
 const MARGIN: u64 = 64 << 20;
+/// What is locked in a directory as long as its process is there.
+const LOCK: &str = "lock";
 const BLOCK: usize = 1 << 20;
 /// Each piece of this size is made different for each run, so that no store finds one that it knows.
 const STAMP_EVERY: u64 = 64 << 10;
@@ -29,17 +33,19 @@ pub(super) struct Scratch {
     directory: TempDir,
     /// Where it really is.
     pub(super) source: Source,
+    /// Tells others that it is in use.
+    _lock: File,
 }
 
 impl Scratch {
-    /// With room for `bytes` twice: what is put, and what is got. Where the memory has none it is on the disk.
+    /// With room for `bytes`. Where the memory has none it is on the disk.
     pub(super) fn make(wanted: Source, bytes: u64) -> Result<Self> {
-        let needed = bytes.saturating_mul(2).saturating_add(MARGIN);
+        let needed = bytes.saturating_add(MARGIN);
         if wanted == Source::Memory
             && free(Path::new(MEMORY)).is_some_and(|free| free >= needed)
-            && let Ok(directory) = directory_in(MEMORY)
+            && let Ok((directory, lock)) = directory_in(Path::new(MEMORY))
         {
-            return Ok(Scratch { directory, source: Source::Memory });
+            return Ok(Scratch { directory, source: Source::Memory, _lock: lock });
         }
         if let Some(free) = free(Path::new(".")).filter(|free| *free < needed) {
             let (needed, free) = (needed.div_ceil(1 << 20), free >> 20);
@@ -49,9 +55,9 @@ impl Scratch {
             )
             .hint_is("lower --size, or run it where there is room"));
         }
-        let directory =
-            directory_in(".").map_err(|error| Error::local("make a directory for the files to measure with", error))?;
-        Ok(Scratch { directory, source: Source::File })
+        let (directory, lock) = directory_in(Path::new("."))
+            .map_err(|error| Error::local("make a directory for the files to measure with", error))?;
+        Ok(Scratch { directory, source: Source::File, _lock: lock })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -59,8 +65,37 @@ impl Scratch {
     }
 }
 
-fn directory_in(parent: &str) -> std::io::Result<TempDir> {
-    tempfile::Builder::new().prefix(".strata-bench-").tempdir_in(parent)
+fn directory_in(parent: &Path) -> std::io::Result<(TempDir, File)> {
+    remove_abandoned(parent);
+    let directory = tempfile::Builder::new().prefix(BENCH_PREFIX).tempdir_in(parent)?;
+    // It has its name only when it is locked, so that nobody takes it for abandoned.
+    let unnamed = directory.path().join("lock-to-be");
+    let lock = File::create_new(&unnamed)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    std::fs::rename(unnamed, directory.path().join(LOCK))?;
+    Ok((directory, lock))
+}
+
+/// Removes such directories of ours whose processes are gone. What cannot be removed is left.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_named = entry.file_name().to_string_lossy().starts_with(BENCH_PREFIX);
+        let path = entry.path();
+        let is_own = || {
+            let metadata = path.symlink_metadata();
+            metadata.is_ok_and(|of| of.is_dir() && of.uid() == rustix::process::geteuid().as_raw())
+        };
+        if is_named && is_own() && is_abandoned(&path.join(LOCK)) {
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn is_abandoned(lock: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(lock) = rustix::fs::open(lock, flags, Mode::empty()) else { return false };
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
 fn free(path: &Path) -> Option<u64> {
@@ -217,9 +252,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_content_is_another_one_after_each_renewal_and_gone_at_the_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = TempDir::new_in(directory.path()).unwrap();
-        let scratch = Scratch { directory, source: Source::File };
+        let parent = tempfile::tempdir().unwrap();
+        let (directory, lock) = directory_in(parent.path()).unwrap();
+        let scratch = Scratch { directory, source: Source::File, _lock: lock };
         let (sample, _) = Sample::write(&scratch, "s", vec![200_000, 5], &CancellationToken::new()).await.unwrap();
         assert_eq!((sample.bytes(), sample.single()), (200_005, None));
         let pieces = || {
@@ -235,5 +270,25 @@ mod tests {
         let path = scratch.path("");
         drop(scratch);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn directories_of_processes_that_are_gone_are_removed_and_no_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let (in_use, lock) = directory_in(parent.path()).unwrap();
+        let make = |name: &str, file: &str| {
+            let directory = parent.path().join(name);
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join(file), "x").unwrap();
+            directory
+        };
+        let gone = make(".strata-bench-killed", LOCK);
+        let kept = [make(".strata-bench-unlocked", "1"), make("mine", LOCK)];
+        let (second, _second_lock) = directory_in(parent.path()).unwrap();
+        assert!(!gone.exists() && in_use.path().exists() && second.path().exists());
+        assert!(kept.iter().all(|directory| directory.exists()));
+        drop(lock);
+        remove_abandoned(parent.path());
+        assert!(!in_use.path().exists());
     }
 }

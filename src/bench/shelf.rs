@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 
 use crate::checkpoint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transfer::Transfer;
 
 /// What names under which measurements put their objects begin with.
-pub const PREFIX: &str = ".strata-bench-";
+pub const PREFIX: &str = crate::key::BENCH_PREFIX;
 /// Removals at once.
 const AT_ONCE: usize = 16;
 
@@ -37,6 +37,11 @@ impl Shelf {
 
     pub(super) fn transfer(&self) -> &Transfer {
         &self.transfer
+    }
+
+    /// What all names begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The full name of the prefix.
@@ -74,35 +79,44 @@ impl Shelf {
             return Ok(0);
         }
         let removed = stream::iter(names).map(|name| async move { self.remove(&name).await });
-        let failed = removed.buffer_unordered(AT_ONCE).filter_map(|outcome| async { outcome.err() });
-        let first_failure = std::pin::pin!(failed).next().await;
+        let failed = first_failure(removed.buffer_unordered(AT_ONCE)).await;
+        // What could not be removed keeps its claim, which alone knows the uploads.
+        let kept: Vec<String> = self.with(|names| names.iter().map(|name| format!("{name}/")).collect());
+        let is_kept = |key: &str| kept.iter().any(|name| key.starts_with(name));
         // Whatever a checkpoint of which nothing is known any more has left.
         let store = self.transfer.store();
         let outcome = async {
-            let left = store.list(&format!("{}/", self.prefix)).await?;
+            let mut left = store.list(&format!("{}/", self.prefix)).await?;
+            left.retain(|object| !is_kept(&object.key));
             let found = left.len();
             let removed = stream::iter(left).map(|object| async move { store.delete(&object.key).await });
-            let failed = removed.buffer_unordered(AT_ONCE).filter_map(|outcome| async { outcome.err() });
-            match std::pin::pin!(failed).next().await {
+            match first_failure(removed.buffer_unordered(AT_ONCE)).await {
                 Some(error) => Err(error),
                 None => Ok(found),
             }
         };
-        match (outcome.await, first_failure) {
-            (Err(error), _) => Err(self.left(error)),
-            // Its objects are gone by now; an upload may not be.
-            (Ok(_), Some(error)) => Err(self.left(error)),
+        match (outcome.await, failed) {
+            (Err(error), _) | (Ok(_), Some(error)) => Err(self.left(error)),
             (Ok(found), None) => Ok(found),
         }
     }
 
     fn left(&self, error: Error) -> Error {
-        error.hint_is(format!("what was measured with may still be there: remove {}/", self.uri()))
+        error.hint_is(format!(
+            "what was measured with may still be there: an hour from now, strata-ckpt rm --partial {} removes it",
+            self.uri()
+        ))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
         work(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Of all outcomes: each removal has its turn, also after one has failed.
+async fn first_failure(outcomes: impl Stream<Item = Result<()>>) -> Option<Error> {
+    let failures: Vec<Error> = outcomes.filter_map(|outcome| async { outcome.err() }).collect().await;
+    failures.into_iter().next()
 }
 
 #[cfg(test)]

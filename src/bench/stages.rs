@@ -37,14 +37,14 @@ pub struct Stages {
     pub wire: Vec<Wire>,
 }
 
-/// The way to the store in an operation's fastest cell.
+/// The way to the store in an operation's fastest cell: calculated from it, not measured by itself.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wire {
     /// The operation.
     pub op: Operation,
-    /// What one connection carries while bytes are on their way.
+    /// What one connection carries without the time in which it waits for the server.
     pub connection_bytes_per_second: f64,
-    /// What all of them would carry together if the server answered at once.
+    /// The throughput of the cell without that time: what all of them would carry if the server answered at once.
     pub network_bytes_per_second: f64,
     /// Time spent waiting for the server's answers, in per cent.
     pub server_percent: f64,

@@ -78,7 +78,11 @@ fn bottleneck(cell: &Cell, cells: &[Cell], stages: &Stages, is_local: bool) -> B
         );
     }
     if grows(cell, cells) {
-        return found(Bound::Connections, format!("{} were faster than fewer", cell.concurrency));
+        let connections = match cell.concurrency.as_str() {
+            "auto" => format!("{:.0}, which auto took on average,", cell.in_flight),
+            fixed => fixed.to_owned(),
+        };
+        return found(Bound::Connections, format!("{connections} were faster than fewer"));
     }
     found(Bound::Network, format!("{:.0} connections at once, {:.0}% waiting for answers", cell.in_flight, waiting))
 }
@@ -94,14 +98,18 @@ fn near_disk(cell: &Cell, stages: &Stages) -> Option<f64> {
     (near >= NEAR_DISK).then_some(100.0 * near)
 }
 
-/// The fastest has the most connections of its part size, and is faster than those with fewer by more than chance.
+/// The fastest has the most connections of its part size, and is faster than those with fewer by more than chance. `auto`
+/// has as many as it had on average.
 fn grows(cell: &Cell, cells: &[Cell]) -> bool {
-    let fixed = |cell: &Cell| cell.concurrency.parse::<u32>().ok();
-    let Some(own) = fixed(cell) else { return false };
-    let mut others = cells.iter().filter(|other| other.op == cell.op && other.part_size == cell.part_size).peekable();
-    let fewer: Vec<&Cell> = others.clone().filter(|other| fixed(other).is_some_and(|n| n < own)).collect();
-    let margin = 1.0 + cell.bytes_per_second.spread_percent.max(5.0) / 100.0;
-    others.all(|other| fixed(other).is_none_or(|n| n <= own))
+    let connections = |cell: &Cell| cell.concurrency.parse::<f64>().unwrap_or(cell.in_flight);
+    let own = connections(cell);
+    let of_same = |other: &&Cell| {
+        other.op == cell.op && other.part_size == cell.part_size && other.concurrency != cell.concurrency
+    };
+    let (fewer, more): (Vec<&Cell>, Vec<&Cell>) =
+        cells.iter().filter(of_same).partition(|other| connections(other) < own);
+    let margin = 1.0 + cell.bytes_per_second.spread_percent.unwrap_or(0.0).max(5.0) / 100.0;
+    more.is_empty()
         && !fewer.is_empty()
         && fewer.iter().all(|other| other.bytes_per_second.median * margin < cell.bytes_per_second.median)
 }
@@ -166,6 +174,12 @@ mod tests {
         assert_eq!(found(&cells([50e6, 100e6, 200e6])), Bound::Connections);
         assert_eq!(found(&cells([50e6, 200e6, 202e6])), Bound::Network, "that is chance");
         assert_eq!(found(&cells([50e6, 200e6, 100e6])), Bound::Network);
+        let with_auto = |in_flight| {
+            let auto = Cell { in_flight, ..cell(Operation::Get, "auto", "auto", 400e6) };
+            [cells([50e6, 100e6, 200e6]), vec![auto]].concat()
+        };
+        assert_eq!(found(&with_auto(120.0)), Bound::Connections, "auto took more than any other");
+        assert_eq!(found(&with_auto(20.0)), Bound::Network, "auto was faster with fewer");
     }
 
     #[test]

@@ -156,6 +156,7 @@ fn entries<'a>(
         match folded {
             // Nobody's data; `leftovers` tells of it.
             Folded::Plain(file) if checks::name_of(&file.key).is_some() => Ok(Vec::new()),
+            Folded::Group(group) if checks::name_of(&key::manifest_of(&group.name)).is_some() => Ok(Vec::new()),
             Folded::Plain(file) => Ok(vec![Entry::File(file)]),
             Folded::Group(group) => describe(store, group, detail).await,
         }
@@ -193,7 +194,8 @@ pub async fn latest(store: &dyn StorageBackend, prefix: &str) -> Result<String> 
     let mut newest_first = Vec::new();
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.try_next().await? {
-        let names = page.iter().filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
+        let names = page.iter().filter(|object| checks::name_of(&object.key).is_none());
+        let names = names.filter_map(|object| Some((object.key.strip_suffix(&suffix)?, object.modified)));
         newest_first.extend(names.map(|(name, modified)| (numbers_of(name), modified, name.to_owned())));
     }
     newest_first.sort_unstable_by(|a, b| b.cmp(a));

@@ -1,46 +1,27 @@
 //! A claim that this process holds: renewed while it works, and the journal of its uploads for other hosts.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
-use crate::backend::{PartReceipt, Precondition, StorageBackend, UploadId, WriteOptions};
-use crate::body::PartBody;
+use crate::backend::{PartReceipt, Precondition, StorageBackend, UploadId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::multipart;
 use crate::transfer::{Earlier, Left, UploadLog, interrupted};
 
 use super::claim::{Claim, ClaimState, KeptUpload};
+use super::claim_file::ClaimFile;
 use super::fence::overtaken_by;
 
 /// A claim is renewed so often within its expiry, so that two renewals may fail.
 const RENEWALS: u32 = 3;
-/// How long the last word of an interrupted writer may take; whoever sent SIGTERM waits for it.
-const LAST_WORD: Duration = Duration::from_millis(1_400);
 
-/// A held claim. Every write of it is conditional on the one before, so that who lost it learns so.
+/// A held claim.
 pub(super) struct Lease {
     store: Arc<dyn StorageBackend>,
     name: String,
-    key: String,
-    current: Mutex<Current>,
-    written: tokio::sync::Mutex<Written>,
-}
-
-/// What the claim should say.
-struct Current {
-    claim: Claim,
-    revision: u64,
-}
-
-/// What it says.
-struct Written {
-    etag: String,
-    revision: u64,
+    file: Arc<ClaimFile>,
 }
 
 impl Lease {
@@ -55,16 +36,9 @@ impl Lease {
         claim: Claim,
         seen: Option<String>,
     ) -> Result<Self> {
-        let lease = Lease {
-            store: store.clone(),
-            name: name.to_owned(),
-            key,
-            current: Mutex::new(Current { claim, revision: 1 }),
-            written: tokio::sync::Mutex::new(Written { etag: String::new(), revision: 0 }),
-        };
-        let first = seen.map_or(Precondition::Absent, Precondition::Match);
-        lease.write(Some(first), false).await?;
-        Ok(lease)
+        let file = Arc::new(ClaimFile::new(store.clone(), name, key, claim));
+        file.write(Some(seen.map_or(Precondition::Absent, Precondition::Match))).await?;
+        Ok(Lease { store: store.clone(), name: name.to_owned(), file })
     }
 
     /// The name of the checkpoint.
@@ -74,7 +48,7 @@ impl Lease {
 
     /// What the claim says or will say.
     pub(super) fn claim(&self) -> Claim {
-        self.lock().claim.clone()
+        self.file.claim()
     }
 
     /// Changes the claim; it is in the store when this returns.
@@ -83,14 +57,12 @@ impl Lease {
     /// [`ErrorKind::Exists`] when another process has taken it over.
     pub(super) async fn change(&self, change: impl FnOnce(&mut Claim)) -> Result<()> {
         self.note(change);
-        self.write(None, false).await
+        self.file.write(None).await
     }
 
     /// Changes the claim with the next write of it.
     fn note(&self, change: impl FnOnce(&mut Claim)) {
-        let mut current = self.lock();
-        change(&mut current.claim);
-        current.revision += 1;
+        self.file.note(change);
     }
 
     /// Renews the claim in time until another process has taken it over, and returns that.
@@ -111,7 +83,7 @@ impl Lease {
     }
 
     fn is_decided(&self) -> bool {
-        matches!(self.lock().claim.state, ClaimState::Committing | ClaimState::Committed)
+        self.file.with(|claim| matches!(claim.state, ClaimState::Committing | ClaimState::Committed))
     }
 
     /// An upload that the store does not have any more is nobody's to go on with.
@@ -126,7 +98,7 @@ impl Lease {
 
     /// Fails when another process has taken the claim over.
     pub(super) async fn confirm(&self) -> Result<()> {
-        match self.seen_as_ours().await? {
+        match self.file.seen_as_ours().await? {
             Some(_) => Ok(()),
             None => Err(overtaken_by(&*self.store, &self.name).await),
         }
@@ -136,7 +108,12 @@ impl Lease {
     /// fired. Where it fails, the claim expires.
     pub(super) async fn release(&self) {
         self.note(|claim| claim.expires = None);
-        let _ = tokio::time::timeout(LAST_WORD, self.write(None, true)).await;
+        self.say_last().await;
+    }
+
+    /// The last word of a writer that has failed. Somebody may wait for its end.
+    async fn say_last(&self) {
+        let _ = tokio::time::timeout(self.store.runtime().cancel_grace, self.file.write_last()).await;
     }
 
     /// Nothing more is to be done for the uploads of the commit that was decided.
@@ -158,6 +135,13 @@ impl Lease {
         .await
     }
 
+    /// The claim says again what it said before this process took it: nothing was done under it. Where that cannot be
+    /// written, it stays as it is.
+    pub(super) async fn give_back(&self, earlier: Claim) {
+        self.note(|claim| *claim = earlier);
+        self.say_last().await;
+    }
+
     /// Gives up what was sent of files that are not there, after the work has failed for good.
     /// Not those of a commit that was decided.
     pub(super) async fn give_up_uploads(&self) {
@@ -170,7 +154,7 @@ impl Lease {
         self.note(|claim| {
             claim.uploads.retain(|_, upload| kept.contains(&upload.id().0));
         });
-        let _ = self.write(None, true).await;
+        let _ = self.file.write_last().await;
     }
 
     /// The work is done: uploads that nobody took up are given up, and the claim says only what was put.
@@ -193,61 +177,7 @@ impl Lease {
             claim.uploads.retain(|path, upload| is_needed(path) || kept.contains(&upload.id().0));
             claim.commit = None;
         });
-        self.write(None, false).await
-    }
-
-    /// Writes what the claim should say now, unless another task has done so meanwhile.
-    async fn write(&self, first: Option<Precondition>, last: bool) -> Result<()> {
-        let wanted = self.lock().revision;
-        let mut written = self.written.lock().await;
-        if written.revision >= wanted {
-            return Ok(());
-        }
-        let (json, revision) = {
-            let mut current = self.lock();
-            if current.claim.is_unfinished() && !last {
-                current.claim.renew(self.store.runtime().claim_expiry, self.store.now());
-            }
-            (current.claim.to_json()?, current.revision)
-        };
-        let body = PartBody::from_bytes(Bytes::from(json));
-        let is_first = first.is_some();
-        let mut precondition = first.unwrap_or_else(|| Precondition::Match(written.etag.clone()));
-        loop {
-            let options = WriteOptions { even_cancelled: last, ..WriteOptions::under(precondition.clone()) };
-            match multipart::put_whole(&*self.store, &self.key, &body, &options).await {
-                Ok(sent) => {
-                    let no_etag = || Error::new(ErrorKind::Other, "the server gives objects no ETag").on(&*self.key);
-                    *written = Written { etag: sent.etag.ok_or_else(no_etag)?, revision };
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::Exists && !is_first => {
-                    // A write of ours that was given up half way may have arrived all the same.
-                    let again = self.seen_as_ours().await?.map(Precondition::Match);
-                    match again.filter(|again| *again != precondition) {
-                        Some(again) => precondition = again,
-                        None => return Err(overtaken_by(&*self.store, &self.name).await),
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Exists => {
-                    return Err(overtaken_by(&*self.store, &self.name).await);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The ETag of the claim that lies there, where it is this process's own.
-    async fn seen_as_ours(&self) -> Result<Option<String>> {
-        let token = self.lock().claim.writer.token.clone();
-        let seen = Claim::see(&*self.store, &self.key).await?;
-        Ok(seen
-            .filter(|seen| seen.claim.as_ref().is_some_and(|claim| claim.writer.token == token))
-            .map(|seen| seen.etag))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.file.write(None).await
     }
 
     fn path_of<'a>(&self, key: &'a str) -> &'a str {
@@ -257,14 +187,14 @@ impl Lease {
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Lease").field("key", &self.file.key()).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl UploadLog for Lease {
     fn earlier(&self, key: &str) -> Option<Earlier> {
-        self.lock().claim.uploads.get(self.path_of(key)).map(KeptUpload::to_earlier)
+        self.file.with(|claim| claim.uploads.get(self.path_of(key)).map(KeptUpload::to_earlier))
     }
 
     async fn begun(&self, key: &str, upload: &Earlier) -> Result<()> {

@@ -1,5 +1,5 @@
 //! What was abandoned: puts and removals that a claim says are not done, uploads and downloads that a journal of this
-//! machine names, partial files of a local store, and what a check that was killed tried with. Nothing else is a leftover: a
+//! machine names, partial files of a local store, and what a check or a measurement that was killed tried with. Nothing else is a leftover: a
 //! plain file without a manifest is somebody's data.
 
 use std::collections::{BTreeMap, HashSet};
@@ -19,6 +19,7 @@ use super::claim::{Claim, ClaimState, KeptUpload, SeenClaim};
 use super::find::ManifestSeen;
 use super::group;
 use super::lease::Lease;
+use super::measured;
 use super::remove::{Removed, preview_removal, remove_abandoned};
 
 /// Ranks come one after the other, and none of them may be at work between two: what they put together counts as
@@ -58,6 +59,8 @@ pub enum LeftoverKind {
     PartialFile,
     /// What a check of the store tried with.
     Check,
+    /// What a measurement of the store moved.
+    Bench,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +86,8 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.try_next().await? {
         checks::collect(&mut checks, &page, store.now());
-        names.extend(page.iter().filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned));
+        let others = page.iter().filter(|object| checks::name_of(&object.key).is_none());
+        names.extend(others.filter_map(|object| object.key.strip_suffix(&suffix)).map(str::to_owned));
     }
     let work = names.into_iter().map(|name| of_claim(transfer, name).boxed());
     let claims = group::all(&transfer.group(), Box::new(work)).await?;
@@ -108,7 +112,8 @@ pub async fn leftovers(transfer: &Transfer, prefix: &str) -> Result<Vec<Leftover
     found.extend(files.filter(|file| !uploads.contains(&file.upload.0) && is_old(file)).map(of_file));
     for (name, traces) in checks {
         if !checks::is_in_a_checkpoint(store, &name).await? {
-            found.push(of_check(name, traces));
+            let uploads = checks::uploads(store, &name, &traces.notes).await?;
+            found.push(of_check(name, &traces, uploads.len() as u64));
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -193,12 +198,17 @@ fn of_file(file: PartialFile) -> Leftover {
     Leftover { name, kind, why, live: false, files: 0, bytes, uploads: 0, what: What::File(file) }
 }
 
-fn of_check(name: String, Traces { files, bytes, live }: Traces) -> Leftover {
-    let why = match live {
-        true => "a check of the store may be going on",
-        false => "a check of the store was cut short",
+fn of_check(name: String, traces: &Traces, uploads: u64) -> Leftover {
+    let Traces { files, bytes, live, .. } = *traces;
+    let (kind, what) = match measured::is_name(&name) {
+        true => (LeftoverKind::Bench, "a measurement"),
+        false => (LeftoverKind::Check, "a check"),
     };
-    Leftover { name, kind: LeftoverKind::Check, why: why.to_owned(), live, files, bytes, uploads: 0, what: What::Check }
+    let why = match live {
+        true => format!("{what} of the store may be going on"),
+        false => format!("{what} of the store was cut short"),
+    };
+    Leftover { name, kind, why, live, files, bytes, uploads, what: What::Check }
 }
 
 /// Removes a leftover as it was listed. One that is [`live`](Leftover::live) is left alone.
@@ -217,7 +227,12 @@ pub async fn remove_leftover(transfer: &Transfer, leftover: &Leftover) -> Result
             // Somebody writes to it, or it is gone.
             false => Ok(()),
         },
-        What::Check => checks::remove(store, &leftover.name).await,
+        What::Check => {
+            if measured::is_name(&leftover.name) {
+                measured::remove_checkpoints(transfer, &leftover.name).await?;
+            }
+            checks::remove(store, &leftover.name).await
+        }
         What::Claim { committed: false, etag } => remove_abandoned(transfer, &leftover.name, etag).await.map(|_| ()),
         What::Claim { committed: true, etag } => {
             let Some(seen) = Claim::see(store, &Claim::key(&leftover.name)).await? else { return Ok(()) };

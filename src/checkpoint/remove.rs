@@ -76,7 +76,13 @@ pub(super) async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) ->
             claim.uploads = earlier.as_ref().map(Claim::all_uploads).unwrap_or_default();
             let group = transfer.group();
             match Lease::take(transfer.store(), name, Claim::key(name), claim.clone(), etag).await {
-                Ok(lease) => under_lease(&group, &lease, take_away(&group, &lease)).await?,
+                Ok(lease) => {
+                    let taken = under_lease(&group, &lease, take_away(&group, &lease)).await;
+                    if taken.as_ref().is_err_and(|error| error.kind() == ErrorKind::Denied) {
+                        give_back_untouched(store, &lease, earlier).await;
+                    }
+                    taken?;
+                }
                 // A full disk has no room for the claim, which is why somebody removes. That of the put names the same.
                 Err(error) if error.is_disk_full() && names_all(earlier.as_ref(), &claim.files) => {
                     take_away_files(&group, name, &claim).await?;
@@ -88,6 +94,15 @@ pub(super) async fn carry_out(transfer: &Transfer, name: &str, plan: Removal) ->
             Ok(removed)
         }
     }
+}
+
+/// After a refusal: the manifest goes first, so while it stands nothing is gone, and the checkpoint is what it was.
+async fn give_back_untouched(store: &dyn StorageBackend, lease: &Lease, earlier: Option<Claim>) {
+    if !store.exists(&key::manifest_of(lease.name())).await.unwrap_or(false) {
+        return;
+    }
+    let committed = || Claim { state: ClaimState::Committed, expires: None, ..lease.claim() };
+    lease.give_back(earlier.unwrap_or_else(committed)).await;
 }
 
 /// The claim of a put that is done, which is not renewed, and which names these files.

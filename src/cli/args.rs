@@ -37,7 +37,8 @@ from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the AWS configuration 
 
 Exit codes: 0 done, 1 other failure, 2 usage or configuration, 3 some failed, 4 not found, 5 gave up after retries, 6 \
 a checksum or size is wrong, 7 credentials or permission, 8 it exists or another writer won, 9 local disk or file, 10 bench \
-found the store slower than its baseline, 130 and 143 interrupted.";
+found the store slower than its baseline, 129, 130 and 143 \
+ended by SIGHUP, SIGINT, SIGTERM.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -2,12 +2,14 @@
 
 mod chart;
 mod html;
+mod layout;
 mod live;
 mod plan;
 mod table;
+mod terminal;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -39,10 +41,17 @@ struct Measured {
 /// Runs `bench`.
 pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<()> {
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
-    let plan = plan::of(context, &args, baseline.as_ref())?;
+    if baseline.is_none() && context.typed.tolerance {
+        return Err(Error::invalid(
+            "--tolerance says how much slower than a baseline a cell may be, and there is none",
+        )
+        .hint_is("add --baseline FILE, or leave --tolerance out")
+        .into());
+    }
+    let plan = plan::of(context, &args, baseline.as_ref()).map_err(|error| of_file(&args, &error))?;
     plan.check()?;
     if let Some(baseline) = &baseline {
-        baseline.check(&plan)?;
+        baseline.check(&plan).map_err(|error| of_file(&args, &error))?;
     }
     // Begun now, so that nobody measures for a page that cannot be written.
     let page = args.html.as_deref().map(|path| Ok::<_, Error>((path, begin_page(path)?))).transpose()?;
@@ -63,7 +72,9 @@ pub(crate) async fn run(context: &Context, args: BenchArgs) -> anyhow::Result<()
     }
     let report = outcome?;
     let changes = match &baseline {
-        Some(baseline) => Some(baseline.compare(&report.cells, args.tolerance)?),
+        Some(baseline) => {
+            Some(baseline.compare(&report.cells, args.tolerance).map_err(|error| of_file(&args, &error))?)
+        }
         None => None,
     };
     let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -115,13 +126,24 @@ fn read_baseline(path: &Path) -> Result<Baseline> {
     Baseline::parse(&text).map_err(|error| Error::invalid(format!("'{shown}' is no baseline: {error}")).hint_is(hint))
 }
 
+/// The same error, with the baseline's name where there is one.
+fn of_file(args: &BenchArgs, error: &Error) -> Error {
+    let Some(path) = &args.baseline else { return Error::invalid(error.to_string()) };
+    let named = Error::invalid(format!("the baseline '{}' {error}", path.display()));
+    match error.hint() {
+        Some(hint) => named.hint_is(hint),
+        None => named,
+    }
+}
+
 // --- output
 
 fn tell(context: &Context, measured: &Measured) -> Result<()> {
     let Measured { report, changes, tolerance, time, seconds } = measured;
     let Report { setup, cells, stages, bottlenecks, bottleneck, recommendation, page } = report;
     if !context.output.is_json() {
-        return context.output.lines(table::all(measured));
+        let width = terminal::size(&io::stdout()).map_or(usize::MAX, |(width, _)| width);
+        return context.output.lines(table::all(measured, width));
     }
     let whole = Object::Bench {
         version: env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,7 @@
 //! Environment variables become defaults of their flags: flag, then the process's environment, then `.env`, then the
 //! built-in default. Done here and not by clap, which knows no `.env`, and takes an empty variable for a value.
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 use std::error::Error as _;
@@ -51,7 +52,9 @@ fn bind_args(command: Command, name: Option<&str>, environment: &Environment, ba
 
 /// Why the flag does not take its new default, in the words of its parser.
 fn refusal(bound: &Arg, value: &str) -> Option<String> {
-    let alone = Command::new("value").no_binary_name(true).arg(bound.clone());
+    // The flags that it goes with or against are not there.
+    let alone = bound.clone().conflicts_with(Resettable::Reset).requires(Resettable::Reset);
+    let alone = Command::new("value").no_binary_name(true).arg(alone);
     let error = alone.try_get_matches_from(std::iter::empty::<&str>()).err()?;
     if matches!(bound.get_action(), ArgAction::SetTrue) {
         return Some(format!("'{value}' is neither yes nor no; write 1 or 0"));
@@ -103,6 +106,18 @@ mod tests {
         assert!(arguments.common.json && !arguments.common.quiet);
         let Action::Put(put) = arguments.command else { panic!("{arguments:?}") };
         assert_eq!(put.include, ["*.bin", "{a,b}"]);
+    }
+
+    #[test]
+    fn a_variable_of_a_flag_that_goes_against_others_is_no_conflict() {
+        let pairs =
+            [("STRATA_SETUP_ENV", "1"), ("STRATA_KMS_KEY", "arn"), ("STRATA_ABORT_DAYS", "3"), ("STRATA_DRY_RUN", "1")];
+        let Action::Setup(setup) = parse(&environment(&pairs), &["strata-ckpt", "setup"]).command else { panic!() };
+        assert!(setup.env && setup.dry_run && setup.abort_days.is_some());
+        let Action::Setup(setup) = parse(&environment(&pairs), &["strata-ckpt", "setup", "--check"]).command else {
+            panic!()
+        };
+        assert!(setup.check && setup.abort_days.is_some());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use storage::checkpoint::Filter;
 use storage::{Encryption, S3Config, S3Storage, WriteSettings};
 use storage::{Environment, Error, LocalStorage, Result, RuntimeConfig, StorageBackend, Transfer, key};
 
+use super::achieved::Achieved;
 use super::args::{Backend, Common, WritingArgs, of_s3};
 use super::location::{Location, Place};
 use super::output::Output;
@@ -34,6 +35,7 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<Progress>,
     pub(crate) runtime: RuntimeConfig,
     pub(crate) started: Instant,
+    pub(crate) achieved: Achieved,
     /// What is risky about the settings of a bucket was said.
     pub(crate) cautioned: Once,
 }

@@ -28,7 +28,8 @@ pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
         true => Detail::Files,
         false => Detail::FilesOf(&location.key),
     };
-    let (mut entries, exact) = match checkpoint::around(store, &location.key).await? {
+    let around = checkpoint::around(store, &location.key).await?;
+    let (mut entries, exact) = match around {
         Some(name) => (inside(store, name, &location.prefix()).await?, true),
         None => {
             let mut entries = checkpoint::list(store, &location.key, detail).await?;
@@ -54,7 +55,8 @@ pub(crate) async fn run(context: &Context, args: LsArgs) -> anyhow::Result<()> {
             table::print(&context.output, rows, sample.is_some())?;
         }
     }
-    if !exact {
+    // Of a part of a checkpoint there is no state.
+    if around.is_none() {
         totals::tell(&context.output, &Totals::of(&entries));
     }
     match verified.iter().filter(|verified| verified.damage.is_some()).count() {
@@ -102,6 +104,7 @@ fn select(entries: &mut Vec<Entry>, location: &Location) -> bool {
 fn nothing(context: &Context, store: &dyn StorageBackend, location: &Location) -> Result<()> {
     if location.key.is_empty() {
         context.output.note(&format!("nothing in {} yet", store.uri("")));
+        totals::tell(&context.output, &Totals::default());
         return Ok(());
     }
     let message = format!("nothing in {} begins with '{}'", store.uri(""), location.prefix());

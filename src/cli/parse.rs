@@ -11,6 +11,18 @@ use storage::{Environment, Error};
 use super::args::{Action, Arguments, Colour, STORE_FLAGS, command};
 use super::bind::{BadVariable, bind};
 use super::quote;
+use super::setup::refuse_special;
+
+/// Flags of `setup` that a local store has no use for.
+const OF_BUCKET: [(&str, &str); 7] = [
+    ("kms_key", "--kms-key"),
+    ("abort_days", "--abort-days"),
+    ("transition_after_epochs", "--transition-after-epochs"),
+    ("expire_after_epochs", "--expire-after-epochs"),
+    ("noncurrent_days", "--noncurrent-days"),
+    ("storage_class", "--storage-class"),
+    ("versioning", "--versioning"),
+];
 
 /// A command line that can be run.
 #[derive(Debug)]
@@ -36,6 +48,8 @@ pub(crate) struct Typed {
     pub(crate) partial: bool,
     /// `--request-payer` or `--expected-bucket-owner`, which mean nothing to a local store.
     pub(crate) account: Option<&'static str>,
+    /// A flag of `setup` that only a bucket has.
+    pub(crate) of_bucket: Option<&'static str>,
     /// `--profile`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) profile: bool,
@@ -45,6 +59,8 @@ pub(crate) struct Typed {
     /// `--region`.
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub(crate) region: bool,
+    /// `--tolerance`.
+    pub(crate) tolerance: bool,
 }
 
 /// A command line that cannot be run.
@@ -78,7 +94,7 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
     let plain = Arguments::from_arg_matches(&plain).map_err(|error| refuse(Why::Usage(error), &process))?;
     let environment = match plain.command {
         Action::Completions(_) => Environment::default(),
-        _ => with_dotenv(process.clone(), plain.common.env_file.as_deref(), !is_to_be_written(&plain.command))
+        _ => with_dotenv(process.clone(), plain.common.env_file.as_deref(), is_to_be_written(line, &process))
             .map_err(|error| refuse(Why::Setting(error), &process))?,
     };
     let (bound, bad) = bind(command(), &environment);
@@ -94,20 +110,25 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Box<Refused>> {
 }
 
 /// Whether the file of variables is what the command makes.
-fn is_to_be_written(command: &Action) -> bool {
-    matches!(command, Action::Setup(args) if args.env)
+fn is_to_be_written(line: &[OsString], process: &Environment) -> bool {
+    let matches = bind(command(), process).0.try_get_matches_from(line);
+    let setup = matches.as_ref().ok().and_then(|matches| matches.subcommand_matches("setup"));
+    setup.is_some_and(|setup| setup.get_flag("env"))
 }
 
-/// The variables behind the process's own: those of the file that is named, which has to exist where it is `required`,
-/// or of `./.env`.
-fn with_dotenv(process: Environment, flag: Option<&Path>, required: bool) -> storage::Result<Environment> {
-    match flag.map(|path| path.to_owned()).or_else(|| process.get("STRATA_ENV_FILE").map(Into::into)) {
-        Some(path) => process.with_dotenv(&path, required).map_err(|error| match error.hint() {
-            Some(_) => error,
-            None => error.hint_is("--env-file and STRATA_ENV_FILE name a file of lines NAME=value"),
-        }),
-        None => process.with_dotenv(Path::new(".env"), false),
+/// The variables behind the process's own: those of the file that is named, or of `./.env`. The one that is named has to exist
+/// unless it is `to_be_written`; that one is a regular file if it is there.
+fn with_dotenv(process: Environment, flag: Option<&Path>, to_be_written: bool) -> storage::Result<Environment> {
+    let named = flag.map(|path| path.to_owned()).or_else(|| process.get("STRATA_ENV_FILE").map(Into::into));
+    let path = named.as_deref().unwrap_or(Path::new(".env"));
+    if to_be_written {
+        refuse_special(path)?;
     }
+    let is_required = named.is_some() && !to_be_written;
+    process.with_dotenv(path, is_required).map_err(|error| match error.hint() {
+        None if named.is_some() => error.hint_is("--env-file and STRATA_ENV_FILE name a file of lines NAME=value"),
+        _ => error,
+    })
 }
 
 /// Help is rendered anew from the command whose variables are shown.
@@ -200,9 +221,11 @@ impl Typed {
             account: [("request_payer", "--request-payer"), ("expected_bucket_owner", "--expected-bucket-owner")]
                 .into_iter()
                 .find_map(|(id, flag)| typed(id).then_some(flag)),
+            of_bucket: OF_BUCKET.into_iter().find_map(|(id, flag)| typed(id).then_some(flag)),
             profile: typed("profile"),
             endpoint_url: typed("endpoint_url"),
             region: typed("region"),
+            tolerance: typed("tolerance"),
         }
     }
 }

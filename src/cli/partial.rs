@@ -120,6 +120,7 @@ fn in_words(kind: LeftoverKind) -> &'static str {
         LeftoverKind::Download => "download",
         LeftoverKind::PartialFile => "partial file",
         LeftoverKind::Check => "check",
+        LeftoverKind::Bench => "bench",
     }
 }
 
@@ -131,6 +132,7 @@ fn object<'a>(transfer: &Transfer, left: &'a Leftover) -> Object<'a> {
         LeftoverKind::Download => "download",
         LeftoverKind::PartialFile => "partial_file",
         LeftoverKind::Check => "check",
+        LeftoverKind::Bench => "bench",
     };
     let uri = transfer.store().uri(name);
     Object::Leftover { name, uri, kind, why, live: *live, files: *files, bytes: *bytes, uploads: *uploads }

@@ -21,6 +21,11 @@ const REMOVAL: &str = "{wide_bar} {binary_bytes} of {binary_total_bytes}  {msg}"
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const OBJECT_EVERY: Duration = Duration::from_secs(1);
 
+/// Whether the terminal knows nothing but lines, or says nothing of what it knows; the bar would not be drawn.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -66,6 +71,8 @@ impl Progress {
         let mode = match () {
             () if common.quiet || common.no_progress => Mode::Hidden,
             () if common.json => Mode::Objects,
+            // It can neither go back nor overwrite.
+            () if terminal && is_dumb() => Mode::Lines,
             () if terminal => Mode::Bar,
             () if std::io::stderr().is_terminal() => Mode::Hidden,
             () => Mode::Lines,

@@ -56,7 +56,10 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> anyhow::Result<()> 
     }
     // What was put has been told of: nothing that happens from here on is about it.
     match (args.keep_last, committed) {
-        (Some(keep_last), Some(transfer)) => Ok(retention::after_put(context, &transfer, &key, keep_last).await?),
+        (Some(keep_last), Some(transfer)) => {
+            context.achieved.set(retention::unpruned(&key, "the command was ended"));
+            Ok(retention::after_put(context, &transfer, &key, keep_last).await?)
+        }
         _ => Ok(()),
     }
 }

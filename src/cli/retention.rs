@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use storage::checkpoint::{self, Pruned, Removed, Surplus};
 use storage::{ErrorKind, Result, Transfer};
@@ -48,13 +49,24 @@ async fn carry_out(context: &Context, free: &[(Transfer, Surplus)], dry_run: boo
         context.progress.removing(planned(|removal| removal.files), planned(|removal| removal.bytes));
     }
     let (mut failed, mut total) = (Vec::new(), 0);
+    let (mut refusals, mut untried) = (Refusals::default(), 0);
+    let mut store = None;
     for (transfer, one) in free {
+        if !store.replace(transfer.store()).is_some_and(|before| Arc::ptr_eq(before, transfer.store())) {
+            refusals = Refusals::default();
+        }
+        if refusals.are_of_all() {
+            untried += 1;
+            failed.push(of_kind(ErrorKind::Denied).0);
+            continue;
+        }
         let outcome = match dry_run {
             true => Ok(Pruned::Removed(one.removal)),
             false => checkpoint::remove_surplus(transfer, one).await,
         };
         match outcome {
             Ok(Pruned::Removed(removed)) => {
+                refusals.removed = true;
                 total += removed.bytes;
                 let uri = transfer.store().uri(&one.name);
                 context.output.result(&uri, &object(&uri, one, removed, dry_run))?;
@@ -66,15 +78,33 @@ async fn carry_out(context: &Context, free: &[(Transfer, Surplus)], dry_run: boo
             Err(error) if free.len() == 1 || error.kind() == ErrorKind::Cancelled => return Err(error.into()),
             Err(error) => {
                 failed.push(of_kind(error.kind()).0);
+                refusals.count += usize::from(error.kind() == ErrorKind::Denied);
                 context.output.failure(&Failure::of_storage(&error));
             }
         }
     }
     context.progress.finish();
+    if untried > 0 {
+        context.output.warning(&format!("not tried: {untried} more"));
+    }
     freed::tell(context, total, dry_run);
     match failed.is_empty() {
         true => Ok(()),
         false => Err(Several { codes: failed, of: free.len() }.into()),
+    }
+}
+
+/// Removals that a store refused. A policy may protect one checkpoint; where the first two stay, the identity may remove none,
+/// and asking for each of many would only say so many times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refusals {
+    count: usize,
+    removed: bool,
+}
+
+impl Refusals {
+    fn are_of_all(self) -> bool {
+        self.count >= 2 && !self.removed
     }
 }
 
@@ -99,21 +129,22 @@ async fn stores(context: &Context, keys: &[String]) -> Result<Vec<(Transfer, Vec
 /// Removes what is older beside a checkpoint that was just committed. That is safe in the store whatever happens here, so
 /// what cannot be removed is a warning, and left to the next put.
 pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str, keep_last: NonZeroU64) -> Result<()> {
-    let unpruned = |error: storage::Error| {
+    let warn = |error: storage::Error| {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        context.output.warning(&format!("'{name}' is committed, but older ones stay for now: {error}{hint}"));
+        context.output.warning(&unpruned(name, &format!("{error}{hint}")));
     };
     let found = match checkpoint::surplus_beside(transfer, name, keep_last).await {
         Ok(found) => found,
         Err(error) => {
-            unpruned(error);
+            warn(error);
             return Ok(());
         }
     };
-    let mut total = 0;
+    let (mut total, mut refusals) = (0, Refusals::default());
     for one in &found {
         match checkpoint::remove_surplus(transfer, one).await {
             Ok(Pruned::Removed(removed)) => {
+                refusals.removed = true;
                 total += removed.bytes;
                 let uri = transfer.store().uri(&one.name);
                 match context.output.is_json() {
@@ -125,8 +156,12 @@ pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str
             Ok(Pruned::LeftAlone(why)) => leave_alone(context, &one.name, &why),
             Err(error) => {
                 let is_over = error.kind() == ErrorKind::Cancelled;
-                unpruned(error);
-                if is_over {
+                refusals.count += usize::from(error.kind() == ErrorKind::Denied);
+                // One word for all of a kind.
+                if !refusals.are_of_all() {
+                    warn(error);
+                }
+                if is_over || refusals.are_of_all() {
                     break;
                 }
             }
@@ -136,6 +171,11 @@ pub(crate) async fn after_put(context: &Context, transfer: &Transfer, name: &str
         freed::tell(context, total, false);
     }
     Ok(())
+}
+
+/// What is said where older checkpoints stay beside one that was put.
+pub(crate) fn unpruned(name: &str, why: &str) -> String {
+    format!("'{name}' is committed, but older ones stay for now: {why}")
 }
 
 fn leave_alone(context: &Context, name: &str, why: &str) {

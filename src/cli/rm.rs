@@ -80,12 +80,24 @@ fn contradiction() -> Error {
 
 /// Only no KEY at all means everything: an empty one comes from a variable of a script that is not set.
 fn refuse_empty(keys: &[String]) -> Result<()> {
-    match keys.iter().any(|key| key.trim_matches('/').is_empty()) {
-        false => Ok(()),
-        true => Err(Error::invalid("a KEY is empty, and would select the whole store").hint_is(
-            "say what names begin with, or leave KEY out to select from all of them; in a script, is its variable set?",
-        )),
+    let is_nothing = |text: &str| text.trim_matches('/').is_empty();
+    for key in keys {
+        let is_bucket = Location::parse(key).is_ok_and(|location| matches!(location.place, Place::S3 { .. }));
+        let below = key.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+        if is_bucket && below.is_some_and(|(_, key)| is_nothing(key)) {
+            return Err(Error::invalid(format!("'{key}' ends with an empty KEY, and would select the whole bucket"))
+                .hint_is(format!(
+                    "say what names begin with, or write {} for all of it; in a script, is its variable set?",
+                    key.trim_end_matches('/')
+                )));
+        }
+        if is_nothing(key) {
+            return Err(Error::invalid("a KEY is empty, and would select the whole store").hint_is(
+                "say what names begin with, or leave KEY out to select from all of them; in a script, is its variable set?",
+            ));
+        }
     }
+    Ok(())
 }
 
 fn located(text: &str) -> Result<Location> {

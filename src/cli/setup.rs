@@ -9,10 +9,12 @@ mod lifecycle;
 mod line;
 mod local;
 
+pub(crate) use dotenv::refuse_special;
 use storage::{Error, Result};
 
 use super::args::{Backend, SetupArgs};
 use super::context::Context;
+use super::parse::Typed;
 
 /// Runs `setup`.
 pub(crate) async fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
@@ -20,7 +22,7 @@ pub(crate) async fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<(
         return dotenv::write(context, args);
     }
     if context.common.backend == Backend::Local {
-        only_on_s3(args)?;
+        only_on_s3(args, &context.typed)?;
         if !args.check {
             local::run(context, args)?;
         }
@@ -50,21 +52,11 @@ async fn on_s3(_: &Context, _: &SetupArgs) -> anyhow::Result<()> {
         .into())
 }
 
-/// Refuses what only a bucket has.
-fn only_on_s3(args: &SetupArgs) -> Result<()> {
-    let flags = [
-        ("--iam-policy", args.iam_policy),
-        ("--kms-key", args.kms_key.is_some()),
-        ("--abort-days", args.abort_days.is_some()),
-        ("--transition-after-epochs", args.transition_after_epochs.is_some()),
-        ("--expire-after-epochs", args.expire_after_epochs.is_some()),
-        ("--noncurrent-days", args.noncurrent_days.is_some()),
-        ("--storage-class", args.storage_class.is_some()),
-        ("--versioning", args.versioning),
-    ];
-    match flags.iter().find(|(_, given)| *given) {
+/// Refuses what only a bucket has, where it was typed: a variable is there for the buckets that are prepared at other times.
+fn only_on_s3(args: &SetupArgs, typed: &Typed) -> Result<()> {
+    match args.iam_policy.then_some("--iam-policy").or(typed.of_bucket) {
         None => Ok(()),
-        Some((flag, _)) => Err(Error::invalid(format!("{flag} is about a bucket, and the store is a local directory"))
+        Some(flag) => Err(Error::invalid(format!("{flag} is about a bucket, and the store is a local directory"))
             .hint_is("set STORAGE_BACKEND=s3 and CHECKPOINT_BUCKET, or use --backend s3 --bucket NAME")),
     }
 }

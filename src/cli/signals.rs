@@ -1,4 +1,4 @@
-//! What ends a command early: SIGINT, SIGTERM, the deadline. Each fires the cancel token; the transfers clean up.
+//! What ends a command early: SIGINT, SIGTERM, SIGHUP, the deadline. Each fires the cancel token; the transfers clean up.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,6 +8,7 @@ use storage::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::achieved::Achieved;
 use super::exit::{Failure, GAVE_UP};
 use super::units::taken;
 
@@ -23,6 +24,8 @@ const AFTER_GRACE: Duration = Duration::from_millis(70);
 pub(crate) enum Cause {
     Interrupt,
     Terminate,
+    /// The terminal was closed.
+    HangUp,
     Deadline(Duration),
 }
 
@@ -32,23 +35,39 @@ pub(crate) struct Watch {
     cancel: CancellationToken,
     grace: Duration,
     cause: Arc<OnceLock<Cause>>,
+    achieved: Achieved,
 }
 
 impl Watch {
-    /// Catches the signals from here on, inside a runtime. A command may take `grace` to clean up.
+    /// Catches the signals from here on, inside a runtime. A command may take `grace` to clean up; one that has done what it
+    /// was asked for ends with success.
     pub(crate) fn start(
         cancel: CancellationToken,
         deadline: Option<Duration>,
         grace: Duration,
+        achieved: Achieved,
     ) -> storage::Result<Self> {
         let catch = |kind| signal(kind).map_err(|error| Error::local("catch signals", error));
         let (interrupt, terminate) = (catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?);
-        let watch = Watch { cancel, grace, cause: Arc::default() };
-        tokio::spawn(watch.clone().catch(interrupt, terminate, deadline));
+        let hang_up = if ignores_hang_up() { None } else { Some(catch(SignalKind::hangup())?) };
+        let watch = Watch { cancel, grace, cause: Arc::default(), achieved };
+        tokio::spawn(watch.clone().catch(interrupt, terminate, hang_up, deadline));
         Ok(watch)
     }
 
-    async fn catch(self, mut interrupt: Signal, mut terminate: Signal, deadline: Option<Duration>) {
+    async fn catch(
+        self,
+        mut interrupt: Signal,
+        mut terminate: Signal,
+        hang_up: Option<Signal>,
+        deadline: Option<Duration>,
+    ) {
+        let hang_up = async {
+            match hang_up {
+                Some(mut hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         let deadline = async {
             match deadline {
                 Some(time) => {
@@ -61,18 +80,25 @@ impl Watch {
         let cause = tokio::select! {
             _ = interrupt.recv() => Cause::Interrupt,
             _ = terminate.recv() => Cause::Terminate,
+            _ = hang_up => Cause::HangUp,
             cause = deadline => cause,
         };
         let _ = self.cause.set(cause);
         self.cancel.cancel();
+        let achieved = self.achieved;
+        let exit = move || match achieved.get() {
+            Some(_) => std::process::exit(0),
+            None => std::process::exit(cause.failure().code.into()),
+        };
+        let exit_at_last = exit.clone();
         // Not a task: a thread that waits for a terminal, a pipe or a disk keeps none of this waiting.
         std::thread::spawn(move || {
             std::thread::sleep(self.grace + AFTER_GRACE);
-            std::process::exit(cause.failure().code.into());
+            exit_at_last()
         });
         // Whoever presses Ctrl-C now does not want to wait for the clean-up.
         interrupt.recv().await;
-        std::process::exit(cause.failure().code.into());
+        exit()
     }
 
     /// Why the command was ended early, if it was.
@@ -92,6 +118,19 @@ impl Watch {
     }
 }
 
+/// Whoever starts a command by nohup wants it to outlive the terminal. Where the system does not tell, the signal is not
+/// caught, and so does what it was set to.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    status.as_deref().and_then(ignored_signals).is_none_or(|ignored| ignored & 1 != 0)
+}
+
+/// The signals that a process ignores, the first one in the lowest bit (proc(5)).
+fn ignored_signals(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.failure().message)
@@ -105,11 +144,23 @@ impl Cause {
         let (code, kind, message, hint) = match self {
             Cause::Interrupt => (130, "cancelled", "interrupted".to_owned(), again.to_owned()),
             Cause::Terminate => (143, "cancelled", "terminated".to_owned(), again.to_owned()),
+            Cause::HangUp => (129, "cancelled", "the terminal was closed".to_owned(), again.to_owned()),
             Cause::Deadline(time) => {
                 let message = format!("not done within the deadline of {}", taken(time));
                 (GAVE_UP, "deadline", message, format!("{again}; --deadline allows more time"))
             }
         };
         Failure { code, kind, message, hint: Some(hint) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_proc_says_is_understood() {
+        assert_eq!(ignored_signals("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t1\n"), Some(0x1001));
+        assert_eq!((ignored_signals(""), ignored_signals("SigIgn:\tno\n")), (None, None));
     }
 }

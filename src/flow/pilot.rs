@@ -5,7 +5,8 @@
 //! and a few connections too many for a moment cost little.
 //!
 //! S3 gives a connection some 20 MB/s up and 90 MB/s down, so a hundred help; a small server on the same machine is
-//! fastest with a handful, and more of them only wait there.
+//! fastest with a handful, and more of them only wait there. Latency needs no watch of its own: by Little's law it is the
+//! requests in flight divided by the throughput, so more of them without more throughput is latency that rises for nothing.
 
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ const TOGETHER: Duration = Duration::from_millis(500);
 pub(super) struct Pilot {
     limit: usize,
     most: usize,
+    /// The most to begin with.
+    share: usize,
     phase: Phase,
     refused: Option<Instant>,
 }
@@ -75,7 +78,8 @@ enum Phase {
 
 impl Pilot {
     pub(super) fn new(most: usize) -> Self {
-        Pilot { limit: FIRST.min(most), most, phase: Phase::Climbing { before: None, windows: 0 }, refused: None }
+        let phase = Phase::Climbing { before: None, windows: 0 };
+        Pilot { limit: FIRST.min(most), most, share: most, phase, refused: None }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -85,14 +89,15 @@ impl Pilot {
     /// Most requests will be small.
     pub(super) fn begin_with_small(&mut self) -> usize {
         if matches!(self.phase, Phase::Climbing { before: None, .. }) {
-            self.limit = FIRST_OF_SMALL.min(self.most);
+            self.limit = FIRST_OF_SMALL.min(self.share);
         }
         self.limit
     }
 
     pub(super) fn begin_as_one_of(&mut self, sharers: u32) -> usize {
         let share = usize::try_from(FIRST_TOGETHER / sharers.max(1)).unwrap_or(FIRST);
-        self.limit = share.clamp(1, self.limit);
+        self.share = share.clamp(1, self.most);
+        self.limit = self.limit.min(self.share);
         self.limit
     }
 
@@ -267,6 +272,8 @@ mod tests {
         assert_eq!(Pilot::new(2).begin_as_one_of(1), 2);
         let mut small = Pilot::new(256);
         assert_eq!((small.begin_with_small(), small.begin_as_one_of(32)), (32, 2));
+        let mut small = Pilot::new(256);
+        assert_eq!((small.begin_as_one_of(32), small.begin_with_small()), (2, 2));
     }
 
     proptest! {

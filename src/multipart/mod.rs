@@ -25,6 +25,7 @@ pub(crate) use send::{Parts, Unwatched, Watch, send_parts};
 
 /// How long a failed transfer may still take to give its upload up, which may be while the server is overloaded.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
+const NO_ANSWER: &str = "the store did not answer in time";
 
 /// One object's way into the store.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,6 @@ pub(crate) async fn upload<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>, 
         () = cancel.cancelled() => Err(Error::cancelled().action("put").on(key)),
     };
     if outcome.is_err() {
-        lane::settled().await;
         give_up(store, key, &upload).await;
     }
     outcome
@@ -84,21 +84,39 @@ pub(crate) async fn give_up<B: StorageBackend + ?Sized>(store: &B, key: &str, up
         store.runtime().cancel.cancelled().await;
         tokio::time::sleep(store.runtime().cancel_grace).await;
     };
+    abort_before(store, key, upload, soon).await
+}
+
+/// The same, as long as `over` is not there.
+async fn abort_before<B: StorageBackend + ?Sized>(
+    store: &B,
+    key: &str,
+    upload: &UploadId,
+    over: impl Future<Output = ()>,
+) -> bool {
+    // A part that is still on its way could bring the upload's storage back.
+    let aborting = async {
+        lane::settled().await;
+        store.abort(key, upload).await
+    };
     let why_not = tokio::select! {
-        aborted = tokio::time::timeout(ABORT_TIMEOUT, store.abort(key, upload)) => match aborted {
+        aborted = tokio::time::timeout(ABORT_TIMEOUT, aborting) => match aborted {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => error.message().to_owned(),
-            Err(_) => "the store did not answer in time".to_owned(),
+            Err(_) => NO_ANSWER.to_owned(),
         },
-        () = soon => "the store did not answer in time".to_owned(),
+        () = over => NO_ANSWER.to_owned(),
     };
-    let message = format!("the unfinished upload of '{key}' could not be aborted and stays in the store: {why_not}");
-    store.runtime().observer.event(&Event::Warning { message: &message });
+    warn(store, &format!("the unfinished upload of '{key}' could not be aborted and stays in the store: {why_not}"));
     false
 }
 
+fn warn<B: StorageBackend + ?Sized>(store: &B, message: &str) {
+    store.runtime().observer.event(&Event::Warning { message });
+}
+
 /// Begins the upload. Where that is given up meanwhile, the answer is awaited a little longer: an upload whose id nobody
-/// has learnt could never be aborted.
+/// has learnt can never be aborted, and somebody should know.
 pub(crate) async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -> Result<UploadId> {
     let beginning = store.begin(job.key, job.options);
     tokio::pin!(beginning);
@@ -107,11 +125,21 @@ pub(crate) async fn begin<B: StorageBackend + ?Sized>(store: &B, job: Job<'_>) -
         upload = &mut beginning => return upload,
         () = job.cancel.cancelled() => {}
     }
-    let late = async {
-        let upload = beginning.await?;
-        store.abort(job.key, &upload).await
-    };
-    let _ = tokio::time::timeout(store.runtime().cancel_grace, late).await;
+    let over = tokio::time::sleep(store.runtime().cancel_grace);
+    tokio::pin!(over);
+    tokio::select! {
+        biased;
+        begun = beginning => if let Ok(upload) = begun {
+            abort_before(store, job.key, &upload, over).await;
+        },
+        () = &mut over => warn(
+            store,
+            &format!(
+                "an upload of '{}' may have begun and stays in the store, under an id that nobody knows: {NO_ANSWER}",
+                job.key
+            ),
+        ),
+    }
     Err(Error::cancelled().action("put").on(job.key))
 }
 
@@ -170,6 +198,7 @@ mod tests {
     use crate::backend::{Capabilities, ObjectBody, ObjectMeta, Part, PartReceipt, Stored};
     use crate::config::RuntimeConfig;
     use crate::error::ErrorKind;
+    use crate::event::Observer;
 
     /// Answers a begin only when it is told to.
     #[derive(Debug, Default)]
@@ -230,9 +259,21 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_upload_that_began_while_it_was_given_up_is_aborted() {
-        let store = SlowToBegin::default();
+    #[derive(Debug, Default)]
+    struct Warnings(Mutex<Vec<String>>);
+
+    impl Observer for Warnings {
+        fn event(&self, event: &Event<'_>) {
+            if let Event::Warning { message } = event {
+                self.0.lock().unwrap().push((*message).to_owned());
+            }
+        }
+    }
+
+    /// Begins an upload, gives it up before the answer, and lets that come or not; the warnings.
+    async fn given_up_while_it_begins(store: &mut SlowToBegin, answers: bool) -> Vec<String> {
+        let warnings = Arc::new(Warnings::default());
+        store.runtime.observer = warnings.clone();
         let (options, cancel) = (WriteOptions::replace(), CancellationToken::new());
         let (flow, race) = (Flow::new(&store.runtime), Arc::default());
         let job = Job {
@@ -244,16 +285,35 @@ mod tests {
             in_memory: false,
             cancel: &cancel,
         };
-        let uploading = upload(&store, job, stream::empty().boxed());
+        let uploading = upload(&*store, job, stream::empty().boxed());
         let giving_up = async {
             store.asked.notified().await;
             cancel.cancel();
             // The upload is polled before this is polled again.
             tokio::task::yield_now().await;
-            store.answer.notify_one();
+            if answers {
+                store.answer.notify_one();
+            }
         };
         let (outcome, ()) = futures::future::join(uploading, giving_up).await;
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled);
+        warnings.0.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_began_while_it_was_given_up_is_aborted() {
+        let mut store = SlowToBegin::default();
+        assert_eq!(given_up_while_it_begins(&mut store, true).await, Vec::<String>::new());
         assert_eq!(*store.aborted.lock().unwrap(), [UploadId("late".to_owned())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_may_have_begun_is_told_of() {
+        let mut store = SlowToBegin::default();
+        let told = given_up_while_it_begins(&mut store, false).await;
+        let expected = "an upload of 'k' may have begun and stays in the store, under an id that nobody knows: the store \
+                        did not answer in time";
+        assert_eq!(told, [expected]);
+        assert_eq!(*store.aborted.lock().unwrap(), []);
     }
 }

@@ -77,11 +77,12 @@ async fn send_part<B: StorageBackend + ?Sized>(
         }
         None => carry(store, job.race, job.key, upload, part, &body, since).await?,
     };
-    drop(slot);
     let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
     let (direction, bytes) = (Direction::Up, receipt.size);
     store.runtime().observer.event(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
+    // Noted before the next part goes, so that one that ends the upload costs no part that is there.
     watch.done(&receipt).await;
+    drop(slot);
     Ok(receipt)
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
+
 use super::answer::header;
 use super::aside::{Aside, XMLNS, is_unknown};
 use super::client::Client;
@@ -16,7 +18,8 @@ const OWNERSHIP: (&str, &str) = ("x-amz-object-ownership", OWNER_ENFORCED);
 /// Every object belongs to the bucket's owner, and access lists count for nothing.
 pub(super) const OWNER_ENFORCED: &str = "BucketOwnerEnforced";
 /// The four ways to block public access.
-const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+pub(super) const BLOCKS: [&str; 4] =
+    ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
 
 /// Whether the bucket is there.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub(super) async fn look(client: &Arc<Client>) -> Result<Look> {
             let region = header(&answer.headers, "x-amz-bucket-region").map(str::to_owned);
             return Ok(Look::There { region });
         }
+        // Who has no identity, or is no further than the proxy, is told that by any other request as well.
+        Err(error) if error.kind() == ErrorKind::Denied && error.code().is_none() => return Err(error),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Other) => error,
         Err(error) => return Err(error),
     };
@@ -83,16 +88,27 @@ fn made<T>(outcome: Result<T>, how: Made) -> Result<Made> {
     }
 }
 
-/// Which ways to the public are not blocked; `None` where the server knows no such block.
-pub(super) async fn public_access(client: &Arc<Client>) -> Result<Option<Vec<&'static str>>> {
+/// How a bucket stands to the public.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PublicAccess {
+    /// These ways are not blocked.
+    Open(Vec<&'static str>),
+    /// Nothing was ever said about it, so that none is blocked.
+    Unset,
+    /// The server knows no such block.
+    Unknown,
+}
+
+/// GetPublicAccessBlock.
+pub(super) async fn public_access(client: &Arc<Client>) -> Result<PublicAccess> {
     let asked = Aside::get("look up who may get at the bucket", "publicAccessBlock");
     match asked.ask(client).await {
         Ok(root) => {
             let is_open = |name: &&str| root.text_of(name).map(str::trim) != Some("true");
-            Ok(Some(BLOCKS.into_iter().filter(is_open).collect()))
+            Ok(PublicAccess::Open(BLOCKS.into_iter().filter(is_open).collect()))
         }
-        Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => Ok(Some(BLOCKS.to_vec())),
-        Err(error) if is_unknown(client, &error) => Ok(None),
+        Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => Ok(PublicAccess::Unset),
+        Err(error) if is_unknown(client, &error) => Ok(PublicAccess::Unknown),
         Err(error) => Err(error),
     }
 }
@@ -130,7 +146,32 @@ pub(super) async fn ownership(client: &Arc<Client>) -> Result<Ownership> {
     }
 }
 
-/// Whether the refusal is that of a missing right, as opposed to wrong keys or an expired token. HEAD has no code.
+/// PutBucketOwnershipControls: every object belongs to the bucket's owner.
+pub(super) async fn enforce_ownership(client: &Arc<Client>) -> Result<()> {
+    let rule = format!("<Rule><ObjectOwnership>{OWNER_ENFORCED}</ObjectOwnership></Rule>");
+    let body = format!("<OwnershipControls xmlns=\"{XMLNS}\">{rule}</OwnershipControls>");
+    let action = "give all objects of the bucket to its owner";
+    let told = Aside { action, method: "PUT", about: "ownershipControls", headers: &[], body: &body };
+    told.run(client).await.map(|_| ())
+}
+
+/// Whether nothing is in it, whatever the prefix. Where that may not be seen it is not.
+pub(super) async fn is_empty(client: &Arc<Client>) -> Result<bool> {
+    let whole = Arc::new(client.whole());
+    let mut pages = std::pin::pin!(list::pages(&whole, "", client.bucket.clone()));
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(objects) if objects.is_empty() => {}
+            Ok(_) => return Ok(false),
+            Err(error) if lacks_right(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the refusal is the server's own for want of a right, as opposed to wrong keys, an expired token, or no identity, no
+/// trust and no way to the server at all. All that is asked here but HEAD is refused with a code.
 pub(super) fn lacks_right(error: &Error) -> bool {
-    error.kind() == ErrorKind::Denied && matches!(error.code(), None | Some("AccessDenied" | "AllAccessDisabled"))
+    error.kind() == ErrorKind::Denied && matches!(error.code(), Some("AccessDenied" | "AllAccessDisabled"))
 }

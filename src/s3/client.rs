@@ -115,6 +115,11 @@ impl Client {
         Client { prefix: String::new(), reached: self.reached.clone() }
     }
 
+    /// What all keys of this store begin with: the prefix and its slash, without which `runs/a` would be `runs/ab` as well.
+    pub(super) fn scope(&self) -> String {
+        if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) }
+    }
+
     /// By what the facts about the bucket are found again.
     pub(super) fn subject(&self) -> Subject {
         subject(&self.home, &self.bucket)

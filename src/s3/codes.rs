@@ -181,10 +181,14 @@ pub(super) fn by_status(status: StatusCode, details: &Details, asked: Asked<'_>)
     }
 }
 
+/// The code of a refusal without one, as that of a HEAD is. Errors that never reached the server have no code at all.
+pub(super) const FORBIDDEN: &str = "Forbidden";
+
 /// The code that goes with a status where the server gives none.
 pub(super) fn code_of(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
         400 => Some("BadRequest"),
+        401 | 403 => Some(FORBIDDEN),
         412 => Some("PreconditionFailed"),
         416 => Some("InvalidRange"),
         501 => Some("NotImplemented"),

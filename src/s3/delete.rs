@@ -13,7 +13,7 @@ use quick_xml::escape::escape;
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{DeleteObjectRequest, S3};
 
-use super::answer::{Answer, header};
+use super::answer::Answer;
 use super::client::Client;
 use super::dispatch::Control;
 use super::noted::{Kind, Version};
@@ -21,7 +21,6 @@ use super::payload::Payload;
 use super::request::Outgoing;
 use super::xml::Element;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 
 const ACTION: &str = "remove";
 /// Keys of one request, S3's limit: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
@@ -42,15 +41,7 @@ pub(super) async fn delete(client: &Arc<Client>, path: &str) -> Result<()> {
     let input = DeleteObjectRequest { bucket: client.bucket.clone(), key: full, ..DeleteObjectRequest::default() };
     match control.run(client, |s3| async move { s3.delete_object(input).await }).await {
         Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-        outcome => {
-            let (_, headers) = outcome?;
-            let is_hidden =
-                header(&headers, "x-amz-delete-marker").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-            if is_hidden && client.learnt.keeps_versions() {
-                client.runtime.observer.event(&Event::VersionsKept);
-            }
-            Ok(())
-        }
+        outcome => outcome.map(drop),
     }
 }
 
@@ -107,18 +98,10 @@ async fn delete_chunk(client: &Arc<Client>, paths: &[&String]) -> Result<()> {
                     client.learnt.versions.add(key.to_owned(), id.trim(), Kind::DeleteMarker);
                 }
             }
-            let mut refused = HashMap::new();
-            for element in root.children.iter().filter(|child| child.name == "Error") {
-                let refusal = Refusal::of(element);
-                match element.text_of("Key").filter(|key| !key.is_empty()) {
-                    Some(key) => drop(refused.insert(key.to_owned(), refusal)),
-                    // Which of them stays nobody knows.
-                    None => return Err(refusal.explained(client)),
-                }
-            }
-            refused.retain(|_, refusal| refusal.code != "NoSuchKey");
+            // Which of them stays nobody knows.
+            let refused = refusals(&root).map_err(|refusal| refusal.explained(client))?;
             let mut left = lock(left);
-            left.retain(|key, _| refused.contains_key(key));
+            let refused = keep_refused(&mut left, refused);
             let worst = refused.iter().find(|(_, refusal)| !refusal.may_pass()).or_else(|| refused.iter().next());
             match worst {
                 None => Ok(()),
@@ -144,7 +127,29 @@ pub(super) async fn delete_version(client: &Arc<Client>, version: &Version) -> R
     }
 }
 
+/// The refusals of an answer by key; one without a key on its own.
+fn refusals(root: &Element) -> Result<HashMap<String, Refusal>, Refusal> {
+    let mut refused = HashMap::new();
+    for element in root.children.iter().filter(|child| child.name == "Error") {
+        let refusal = Refusal::of(element);
+        match element.text_of("Key").filter(|key| !key.is_empty()) {
+            Some(key) => drop(refused.insert(key.to_owned(), refusal)),
+            None => return Err(refusal),
+        }
+    }
+    Ok(refused)
+}
+
+/// Leaves in `left` what was refused, and of the refusals those that are about it: one of another key says nothing of what
+/// was asked, and must not make the next request one without keys, which S3 takes for malformed.
+fn keep_refused(left: &mut HashMap<String, &str>, mut refused: HashMap<String, Refusal>) -> HashMap<String, Refusal> {
+    refused.retain(|key, refusal| left.contains_key(key) && refusal.code != "NoSuchKey");
+    left.retain(|key, _| refused.contains_key(key));
+    refused
+}
+
 /// Why one key was not removed.
+#[derive(Debug)]
 struct Refusal {
     code: String,
     message: String,
@@ -203,6 +208,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refused(keys: &[(&str, &str)]) -> HashMap<String, Refusal> {
+        let refusal = |code: &str| Refusal { code: code.to_owned(), message: String::new() };
+        keys.iter().map(|(key, code)| ((*key).to_owned(), refusal(code))).collect()
+    }
+
+    #[test]
+    fn only_what_was_sent_and_refused_is_sent_again() {
+        for (answer, expected) in [
+            (&[][..], &[][..]),
+            (&[("a", "SlowDown")], &["a"]),
+            (&[("a", "SlowDown"), ("z", "SlowDown")], &["a"]),
+            (&[("z", "SlowDown")], &[]),
+            (&[("b", "NoSuchKey")], &[]),
+        ] {
+            let mut left = HashMap::from([("a".to_owned(), "a"), ("b".to_owned(), "b")]);
+            let refused = keep_refused(&mut left, refused(answer));
+            let keys = |map: Vec<&String>| map.into_iter().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(left.keys().collect()), expected, "{answer:?}");
+            assert_eq!(keys(refused.keys().collect()), expected, "{answer:?}");
+        }
+    }
 
     #[test]
     fn keys_that_xml_cannot_carry_go_alone() {

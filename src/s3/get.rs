@@ -65,7 +65,8 @@ async fn open_some(
     if let Some(pin) = pin {
         request.add_header("if-match", pin);
     }
-    let outgoing = Outgoing::new(request, &client.bucket, None)?;
+    let mut outgoing = Outgoing::new(request, &client.bucket, None)?;
+    outgoing.failed_contacts = client.learnt.failed_contacts.clone();
     let (parts, body) = client.send(&outgoing).await.map_err(|failure| refused(failure, range.as_ref()))?;
     let etag = answer::etag(&parts.headers);
     match (pin, &etag) {

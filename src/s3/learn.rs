@@ -1,6 +1,6 @@
 //! What the answers teach about a bucket: its region, the server's clock, that somebody is there at all.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -16,12 +16,16 @@ use super::noted::Noted;
 use super::request::Outgoing;
 use super::sums::Sums;
 use crate::body::blocking;
+use crate::error::ErrorKind;
 use crate::event::Event;
 
 /// Tries at an endpoint that has never answered: a wrong address should not take the time of an outage.
 const FIRST_CONTACT_TRIES: u32 = 3;
 /// S3 refuses requests whose time is more than 15 minutes off; a smaller difference is no reason to correct ours.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
+/// How far a Date header may be from the moment in which it is read, on one and the same clock: a second is cut off it
+/// (RFC 9110, 5.6.7), and it was on its way, or waited for a busy machine. Ages are of minutes and more.
+const DATE_IS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the server says that it does not know these credentials, or does not any more: they expired, or were replaced in
 /// the file that they came from.
@@ -53,6 +57,8 @@ pub(super) struct Learnt {
     /// The bucket is looked for where an earlier command found it, and was not found there yet.
     from_memory: AtomicBool,
     has_answered: AtomicBool,
+    /// Of readings, which are requests of their own at each try.
+    pub(super) failed_contacts: Arc<AtomicU32>,
     deletes_singly: AtomicBool,
     keeps_versions: AtomicBool,
     is_minio: AtomicBool,
@@ -61,6 +67,17 @@ pub(super) struct Learnt {
 }
 
 impl Client {
+    /// Tells once that the bucket keeps what is removed, as a version or a delete marker shows. The version `null` is that
+    /// of an object that was put while nothing was kept
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html>).
+    pub(super) fn note_version(&self, headers: &HeaderMap) {
+        let has_version = header(headers, "x-amz-version-id").is_some_and(|id| id != "null");
+        let is_marked = header(headers, "x-amz-delete-marker").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        if (has_version || is_marked) && !self.learnt.keeps_versions.swap(true, Ordering::Relaxed) {
+            self.runtime.observer.event(&Event::VersionsKept);
+        }
+    }
+
     /// Takes from a refusal what the next try can do better: another region, another time, newer credentials.
     pub(super) async fn learn(
         &self,
@@ -180,11 +197,6 @@ impl Learnt {
         self.deletes_singly.load(Ordering::Relaxed)
     }
 
-    /// The bucket keeps what is removed as an old version; true the first time.
-    pub(super) fn keeps_versions(&self) -> bool {
-        !self.keeps_versions.swap(true, Ordering::Relaxed)
-    }
-
     /// The bucket is where it was looked for.
     pub(super) fn is_found(&self) {
         self.from_memory.store(false, Ordering::Relaxed);
@@ -233,12 +245,7 @@ impl Learnt {
         let Some(theirs) = header(headers, "date").and_then(|date| httpdate::parse_http_date(date).ok()) else {
             return;
         };
-        let ours = SystemTime::now();
-        let ahead = match theirs.duration_since(ours) {
-            Ok(ahead) => i64::try_from(ahead.as_secs()).unwrap_or(0),
-            Err(behind) => -i64::try_from(behind.duration().as_secs()).unwrap_or(0),
-        };
-        self.ahead.store(ahead, Ordering::Relaxed);
+        self.ahead.store(ahead_of(theirs, SystemTime::now()), Ordering::Relaxed);
     }
 
     /// The time by the server's clock; ours before it has answered.
@@ -251,19 +258,53 @@ impl Learnt {
         moved(SystemTime::now(), self.skew.load(Ordering::Relaxed))
     }
 
-    /// Gives up sooner at an endpoint that has never answered.
+    /// Gives up sooner at an endpoint that has never answered; one that has is not looked for in the settings.
     pub(super) fn count_contact(&self, mut failure: Failure, outgoing: &Outgoing) -> Failure {
-        if failure.no_contact && !self.has_answered.load(Ordering::Relaxed) {
-            let failed = outgoing.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1;
-            if failed >= FIRST_CONTACT_TRIES {
-                failure.error = failure.error.retryable_later();
-            }
+        if !failure.no_contact || failure.error.kind() != ErrorKind::Unavailable {
+            return failure;
+        }
+        if self.has_answered.load(Ordering::Relaxed) {
+            let back = "the server answered before: run the same command again once it is back";
+            failure.error = failure.error.hint_is(back);
+        } else if outgoing.failed_contacts.fetch_add(1, Ordering::Relaxed) + 1 >= FIRST_CONTACT_TRIES {
+            failure.error = failure.error.retryable_later();
         }
         failure
+    }
+}
+
+/// How far the time of an answer is ahead of `ours`, in seconds, where that is more than one clock can be from itself.
+fn ahead_of(theirs: SystemTime, ours: SystemTime) -> i64 {
+    let seconds = |by: Duration| if by <= DATE_IS_WITHIN { 0 } else { i64::try_from(by.as_secs()).unwrap_or(0) };
+    match theirs.duration_since(ours) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
     }
 }
 
 fn moved(time: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds >= 0 { time.checked_add(by) } else { time.checked_sub(by) }.unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seconds_of_a_date_are_no_difference() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        // Stamped at 10.999, so with 10, and read after that.
+        for (theirs, ours, ahead) in [
+            (10_000, 10_999, 0),
+            (10_000, 11_005, 0),
+            (10_000, 15_000, 0),
+            (10_000, 15_001, -5),
+            (10_000, 70_999, -60),
+            (12_000, 10_000, 0),
+            (16_000, 10_000, 6),
+        ] {
+            assert_eq!(ahead_of(at(theirs), at(ours)), ahead, "{theirs} {ours}");
+        }
+    }
 }

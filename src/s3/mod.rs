@@ -10,7 +10,7 @@
 //! | `credentials`, `providers`, `config_files`, `profile`, `role`, `sign` | credential chain and signer |
 //! | `container`, `instance`, `process`, `given` | what gives credentials on this machine |
 //! | `envoy`, `refusal`, `unidentified`, `redact` | how services for credentials are asked, and what they refuse, in words |
-//! | `transport`, `wire`, `payload`, `network` | HTTP client: timeouts, streamed bodies, errors in words |
+//! | `transport`, `wire`, `payload`, `network`, `distrust` | HTTP client: timeouts, streamed bodies, errors in words |
 //! | `roots`, `pinned`, `validity`, `proxy`, `tunnel`, `nearness` | (it has none) who is trusted, ways through proxies, hosts that are near |
 //! | `request`, `answer`, `xml` | encoding of keys, checks of answers |
 //! | `client`, `send`, `learn`, `failure` | (it has none) retries, regions, clocks, what refusals mean |
@@ -41,6 +41,7 @@ mod container;
 mod credentials;
 mod delete;
 mod dispatch;
+mod distrust;
 mod encryption;
 mod endpoint;
 mod envoy;

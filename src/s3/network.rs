@@ -2,13 +2,13 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::StatusCode;
 use hyper_util::client::legacy::Error as HyperError;
-use rustls::CertificateError;
-use rustls::pki_types::UnixTime;
+use rustls::PeerIncompatible;
 
+use super::distrust::{bad_certificate, spaced};
 use super::endpoint::Site;
 use super::failure::Failure;
 use super::tunnel::{ProxyError, Why};
@@ -110,68 +110,20 @@ fn no_handshake() -> Error {
 }
 
 fn tls_trouble(tls: &rustls::Error, site: &Site) -> Error {
+    let failed = |why: &str| {
+        Error::new(ErrorKind::Unavailable, format!("the TLS handshake failed ({why})"))
+            .retryable(None)
+            .hint_is("the server offers no TLS 1.2 or 1.3, or something in between interferes")
+    };
     match tls {
         rustls::Error::InvalidCertificate(why) => bad_certificate(why),
         rustls::Error::InvalidMessage(_) => Error::invalid("the server does not speak TLS")
             .hint_is(format!("for a server without TLS use {}", site.to_string().replacen("https", "http", 1))),
-        other => Error::new(ErrorKind::Unavailable, format!("the TLS handshake failed ({other})"))
-            .retryable(None)
-            .hint_is("the server offers no TLS 1.2 or 1.3, or something in between interferes"),
+        rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            failed("the server does not speak TLS 1.2 or 1.3")
+        }
+        other => failed(&spaced(&other.to_string())),
     }
-}
-
-/// Why the server is not believed to be who it says.
-fn bad_certificate(why: &CertificateError) -> Error {
-    let denied = |text: String, hint: &str| Error::new(ErrorKind::Denied, text).hint_is(hint);
-    let day = |time: &UnixTime| {
-        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
-        let text = time.map(|time| humantime::format_rfc3339_seconds(time).to_string()).unwrap_or_default();
-        text.split('T').next().unwrap_or_default().to_owned()
-    };
-    let names = match why {
-        CertificateError::NotValidForNameContext { presented, .. } => presented.iter().map(|name| bare(name)).collect(),
-        _ => Vec::new(),
-    };
-    match why {
-        CertificateError::ExpiredContext { not_after, .. } => denied(
-            format!("the server's certificate has expired on {}", day(not_after)),
-            "have it renewed; check this machine's clock as well",
-        ),
-        CertificateError::NotValidYetContext { not_before, .. } => denied(
-            format!("the server's certificate is not valid before {}", day(not_before)),
-            "check this machine's clock",
-        ),
-        CertificateError::UnknownIssuer => denied(
-            "the server's certificate is not trusted: no authority that is known here has signed it".to_owned(),
-            AUTHORITY,
-        ),
-        CertificateError::NotValidForNameContext { expected, .. } => denied(
-            format!(
-                "the server's certificate is for {}, not for {}",
-                if names.is_empty() { "no name".to_owned() } else { names.join(", ") },
-                expected.to_str()
-            ),
-            "check the host name in the endpoint (S3_ENDPOINT): it must be one that the certificate is for",
-        ),
-        why if is_authority(why) => denied(
-            "the server's certificate is not trusted: it has signed itself, or is one that signs others".to_owned(),
-            "to trust this very certificate set AWS_CA_BUNDLE to a file with it; to get it: openssl s_client -showcerts",
-        ),
-        why => denied(format!("the server's certificate is not trusted ({why})"), AUTHORITY),
-    }
-}
-
-/// That a certificate may sign others, and therefore is none of a server (RFC 5280, 4.2.1.9); rustls has no name for it.
-pub(super) fn is_authority(why: &CertificateError) -> bool {
-    matches!(why, CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity"))
-}
-
-const AUTHORITY: &str =
-    "for a private authority set AWS_CA_BUNDLE to its certificate; also check the host name in the endpoint";
-
-/// A name as rustls has it, such as `DnsName("h")`, without what is around it.
-fn bare(name: &str) -> &str {
-    name.split_once('(').map_or(name, |(_, inside)| inside).trim_end_matches(')').trim_matches('"')
 }
 
 /// A connection that broke while a request or its answer was on its way.

@@ -134,8 +134,10 @@ impl Moving {
             let done = self.is_done();
             let patience = if done { first_byte } else { stall };
             let deadline = self.born + Duration::from_millis(self.last.load(Ordering::Relaxed)) + patience;
-            if Instant::now() < deadline {
-                sleep_until(deadline).await;
+            let now = Instant::now();
+            if now < deadline {
+                // Which of the two counts may change meanwhile.
+                sleep_until(deadline.min(now + stall.min(first_byte).max(Duration::from_millis(1)))).await;
                 continue;
             }
             let what = if done { "no answer began within" } else { "the upload stood still for" };
@@ -211,5 +213,11 @@ mod tests {
         let start = Instant::now();
         assert_eq!(moving.silence(SECOND * 10, SECOND).await.to_string(), "the upload stood still for 10s");
         assert_eq!(start.elapsed(), SECOND * 15, "after the head start that connecting has");
+
+        let (mut body, moving) = Payload::Bytes(vec![0; 4].into()).start(Duration::ZERO);
+        let start = Instant::now();
+        let (_, error) = tokio::join!(body.frame(), moving.silence(SECOND * 30, SECOND));
+        assert_eq!(error.to_string(), "no answer began within 1s");
+        assert!(start.elapsed() <= SECOND * 2, "not after the time that a body may take: {:?}", start.elapsed());
     }
 }

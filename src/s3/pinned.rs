@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::network::is_authority;
+use super::distrust::is_authority;
 use super::validity::validity;
 
 /// The usual checks, and this one beside them: name, time and the possession of the key are looked at as ever.

@@ -155,6 +155,7 @@ impl Client {
         let (parts, body) = response.into_parts();
         self.learnt.note_server(&parts.headers);
         self.learnt.note_date(&parts.headers);
+        self.note_version(&parts.headers);
         if parts.status.is_success() && !moving.is_done() {
             let early = "the server confirmed the request before it had all of it";
             return Err(at_site(Failure::unknown(Error::new(ErrorKind::Other, early).retryable(None))));

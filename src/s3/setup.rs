@@ -64,7 +64,7 @@ pub type Told<'a> = dyn FnMut(&Step) -> Result<()> + Send + 'a;
 pub async fn run(storage: &S3Storage, plan: &Plan, told: &mut Told<'_>) -> Result<Outcome> {
     let client = &storage.client;
     plan.lifecycle.check(client.site().is_amazon())?;
-    let mut run = Run { client, plan, told, steps: Vec::new(), is_new: false };
+    let mut run = Run { client, plan, told, steps: Vec::new(), is_new: false, is_unfinished: false };
     let is_there = run.bucket().await?;
     if is_there || plan.dry_run {
         run.public_access().await?;
@@ -83,6 +83,8 @@ struct Run<'a, 'b> {
     steps: Vec<Step>,
     /// The bucket was made by this run, or would have been.
     is_new: bool,
+    /// It was there, empty, and nothing was ever said about who may get at it.
+    is_unfinished: bool,
 }
 
 impl Run<'_, '_> {
@@ -95,12 +97,19 @@ impl Run<'_, '_> {
     /// A step that failed: a right that is missing, or the server's own refusal. Anything else is no matter of one step.
     fn fail(&mut self, topic: Topic, right: &'static str, error: Error) -> Result<()> {
         if bucket::lacks_right(&error) {
-            return self.tell(Step::denied(topic, right));
+            return self.tell(Step::denied(topic, &[right]));
         }
         match error.kind() {
             ErrorKind::Other | ErrorKind::NotFound => self.tell(Step::failed(topic, &error)),
             _ => Err(error),
         }
+    }
+
+    /// Whether a refusal says no more than that the bucket is still to be made. Servers that do not know what is asked say so
+    /// of such a bucket as well, and that is another answer.
+    fn is_still_to_be_made(&self, error: &Error) -> bool {
+        let is_of_it = error.code() == Some("NoSuchBucket") || bucket::lacks_right(error);
+        self.is_new && self.plan.dry_run && is_of_it
     }
 
     /// Done now, or what would be done.

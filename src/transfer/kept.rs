@@ -68,6 +68,11 @@ impl<'a> Kept<'a> {
         (kept, before)
     }
 
+    /// Whether this machine has anything of a put of `source`. May block.
+    pub(super) fn is_there(store: &dyn StorageBackend, source: &Path, key: &str) -> bool {
+        Journal::exists(store.runtime(), &subject(store, source, key))
+    }
+
     /// Goes on with an upload that the log may know.
     pub(super) fn goes_on(&self) {
         self.logged.store(self.log.is_some_and(|log| log.earlier(self.key).is_some()), Ordering::Relaxed);

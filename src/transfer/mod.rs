@@ -22,13 +22,14 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::StorageBackend;
+use crate::backend::{ObjectBody, StorageBackend};
 use crate::checksum::Crc64;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::flow::{Counting, Flow};
 use crate::lane;
 use crate::straggler::Race;
+use crate::throttle::Throttle;
 
 pub(crate) use download::Expected;
 pub(crate) use enclosing::Enclosing;
@@ -102,6 +103,18 @@ impl Transfer {
         }
         lane::settled().await;
         Err(Error::cancelled().action(action).on(key))
+    }
+
+    pub(crate) fn throttle(&self) -> Option<&Throttle> {
+        self.store.runtime().bandwidth.as_ref()
+    }
+
+    /// The same answer, whose bytes wait for their turn.
+    pub(crate) fn paced(&self, body: ObjectBody) -> ObjectBody {
+        match self.throttle() {
+            Some(throttle) => ObjectBody { bytes: throttle.pace(body.bytes), ..body },
+            None => body,
+        }
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

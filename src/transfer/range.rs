@@ -156,7 +156,7 @@ impl Transfer {
             // Where the ETag is the expected one, the answer is wrong and not the object.
             return Err(if pin.is_some() { error.retryable(None) } else { error });
         }
-        let mut bytes = body.bytes;
+        let mut bytes = self.paced(body).bytes;
         let (mut batch, mut batched) = (Vec::new(), 0);
         while let Some(piece) = bytes.try_next().await? {
             if piece.is_empty() {
@@ -213,9 +213,10 @@ impl Transfer {
         let fetched = retry::run(self.store().runtime(), "get", key, || async move {
             let _slot = self.flow.slot().await?;
             let since = Instant::now();
+            let transfer = self.clone();
             let (store, key, range, pin) = (self.store.clone(), key.to_owned(), asked.clone(), pin.map(str::to_owned));
             lane::run(async move {
-                let body = store.open(&key, Some(range), pin.as_deref()).await?;
+                let body = transfer.paced(store.open(&key, Some(range), pin.as_deref()).await?);
                 let waited = since.elapsed();
                 Ok((body.collect().await?, waited, since.elapsed()))
             })

@@ -276,6 +276,7 @@ impl Resumable<'_> {
             let (file, name) = (self.source.file.clone(), self.source.name.clone());
             let mark = self.marks[part.number as usize - 1].clone();
             let body = PartBody::from_file(file, name, range.start, range.end - range.start).with_progress(mark);
+            let body = body.paced(self.transfer.throttle());
             Ok(async move { Ok::<(Part, _), _>((part, body)) }.boxed())
         });
         let (store, parts) = (&**self.transfer.store(), stream::iter(parts).boxed());

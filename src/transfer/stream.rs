@@ -193,7 +193,7 @@ impl<'a, R: AsyncRead + Send + Unpin> PartReader<'a, R> {
         self.offset += bytes.len() as u64;
         let observer = self.transfer.mover.clone();
         self.transfer.tell(&Event::Planned { files: u64::from(self.number == 1), bytes: bytes.len() as u64 });
-        let body = PartBody::from_bytes(bytes);
+        let body = PartBody::from_bytes(bytes).paced(self.transfer.throttle());
         Ok(Some((part, body.with_progress(HighWater::new(observer)).holding(memory))))
     }
 }

@@ -105,8 +105,10 @@ impl Transfer {
         let plan = self.plan_for(source.size).map_err(|error| error.action("put").on(key))?;
         let done = if plan.parts() == 1 && !options.hold {
             let write = WriteOptions { precondition: options.precondition.clone(), ..WriteOptions::replace() };
-            let sent = self.send_whole(source, key, &write).await?;
-            self.forget_upload(source, key, options).await;
+            let (sent, is_kept) = self.send_whole(source, key, &write).await?;
+            if is_kept || options.log.is_some_and(|log| log.earlier(key).is_some()) {
+                self.forget_upload(source, key, options).await;
+            }
             Done { sent, part_size: plan.part_size(), held: None }
         } else if source.size == 0 {
             source.check_unchanged().await?;
@@ -119,24 +121,35 @@ impl Transfer {
         Ok(SentFile { put: done.sent.into_put(done.part_size), held: done.held })
     }
 
-    async fn send_whole(&self, source: &SourceFile, key: &str, options: &WriteOptions) -> Result<multipart::Sent> {
+    /// Sends it in one request; whether a journal has an upload of it.
+    async fn send_whole(
+        &self,
+        source: &SourceFile,
+        key: &str,
+        options: &WriteOptions,
+    ) -> Result<(multipart::Sent, bool)> {
         let (store, mover, source) = (self.store.clone(), self.mover.clone(), source.clone());
         let (name, options) = (key.to_owned(), options.clone());
         let sending = async {
             let _slot = self.flow.slot().await?;
             let since = Instant::now();
             let body = PartBody::from_file(source.file.clone(), source.name.clone(), 0, source.size);
-            let body = body.with_progress(HighWater::new(mover)).guarded(source.guard());
+            let body = body.with_progress(HighWater::new(mover)).guarded(source.guard()).paced(self.throttle());
             if body.is_empty() {
                 source.check_unchanged().await?;
             }
             let sent = body.clone();
-            let sent = lane::run(async move { multipart::put_whole(&*store, &name, &sent, &options).await }).await?;
+            // Looked for where it may take its time: many small files are as many looks.
+            let sending = async move {
+                let sent = multipart::put_whole(&*store, &name, &sent, &options).await?;
+                Ok((sent, Kept::is_there(&*store, source.path(), &name)))
+            };
+            let (sent, is_kept) = lane::run(sending).await?;
             let waited = body.progress().map_or(Duration::ZERO, |mark| mark.rested());
             body.rests();
             let (direction, bytes) = (Direction::Up, sent.size);
             self.tell(&Event::PartMoved { direction, bytes, waited, took: since.elapsed() });
-            Ok(sent)
+            Ok((sent, is_kept))
         };
         self.unless_given_up("put", key, sending).await
     }

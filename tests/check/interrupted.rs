@@ -2,13 +2,13 @@
 
 use std::io::Read;
 use std::process::Stdio;
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::bed;
-use crate::support::faulty::{Action, Faulty, Operation, Rule};
+use crate::support::faulty::{Action, Faulty, Operation, Request, Rule};
 
 /// Where it is interrupted: while the server does not answer such a request.
 const PLACES: [Operation; 4] = [Operation::Put, Operation::Part, Operation::Complete, Operation::Get];
@@ -21,10 +21,7 @@ fn by_a_signal() {
             let bed = bed::faulty(&server);
             let mut command = bed.command(["setup", "--check", "--json"]);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            while server.requests(place).is_empty() {
-                assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-                thread::yield_now();
-            }
+            server.await_requests(place, 1, &mut child);
             kill_process(Pid::from_child(&child), signal).unwrap();
             let mut told = String::new();
             child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
@@ -39,19 +36,20 @@ fn by_a_signal() {
 /// The server does what it was asked for only after it was given up.
 #[test]
 fn a_write_that_comes_late_goes_as_well() {
-    let server = Faulty::start([Rule::nth(1, Operation::Put, Action::Late)]);
+    let server = Arc::new(Faulty::start([Rule::nth(1, Operation::Put, Action::Late)]));
+    // Once it was removed, as far as the server knows, it appears; only then is the removal answered.
+    let weak = Arc::downgrade(&server);
+    let appear = Action::change(move |_| {
+        let Some(server) = weak.upgrade() else { return };
+        server.release();
+        server.await_object("/object");
+    });
+    server.add(Rule::first(1, Operation::Delete, appear).key("/object"));
     let bed = bed::faulty(&server);
     let mut command = bed.command(["setup", "--check"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.requests(Operation::Put).is_empty() {
-        thread::yield_now();
-    }
+    server.await_requests(Operation::Put, 1, &mut child);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    // It begins to clean up, and the object appears.
-    while server.requests(Operation::Delete).len() < 2 {
-        thread::yield_now();
-    }
-    server.release();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(server.keys(), Vec::<String>::new());
 }
@@ -72,15 +70,13 @@ fn by_a_kill() {
     let server = Faulty::start([Rule::always(Operation::Part, Action::Ignore)]);
     let bed = bed::faulty(&server);
     let mut child = bed.command(["setup", "--check"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.requests(Operation::Part).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        thread::yield_now();
-    }
+    server.await_requests(Operation::Part, 1, &mut child);
     child.kill().unwrap();
     child.wait().unwrap();
     server.heal();
     let left = server.keys();
     assert!(!left.is_empty(), "there is something to be found");
+    assert_eq!(server.uploads().len(), 1, "and an upload");
 
     // A name that only looks like it, and a checkpoint that somebody made of such a thing.
     server.put_object(".strata-check-list/mine", b"mine");
@@ -100,7 +96,15 @@ fn by_a_kill() {
     let name = left[0].split('/').next().unwrap();
     let told = (&partial[0]["kind"], &partial[0]["name"], &partial[0]["live"], &partial[0]["files"]);
     assert_eq!(told, (&"check".into(), &name.into(), &false.into(), &left.len().into()));
+    assert_eq!(partial[0]["uploads"], 1, "{partial:?}");
+    // Notes that no check has written.
+    for (number, note) in ["{}", "", r#"{"path": "../mine", "upload": "x"}"#].into_iter().enumerate() {
+        server.put_object(&format!("{name}/upload-{}.json", number + 10), note.as_bytes());
+    }
     bed.ok(["rm", "--partial", "--yes"]);
+    assert_eq!(server.uploads(), Vec::<String>::new());
+    let aborted: Vec<String> = server.requests(Operation::Abort).iter().filter_map(Request::key).collect();
+    assert!(aborted.iter().all(|key| key.starts_with(&format!("{name}/"))), "{aborted:?}");
     let mut kept = server.keys();
     kept.retain(|key| !key.starts_with("run/.strata/"));
     assert_eq!(kept, [".strata-check-list/mine", "run/.strata-check-0123456789ab/object"]);

@@ -38,12 +38,17 @@ impl Checked {
         self.checks[name]["hint"].as_str().unwrap_or_default()
     }
 
-    /// The names with one of these outcomes.
+    /// The names with one of these outcomes. That a machine is slow is no outcome of a test: see [`is_far`].
     fn with(&self, outcomes: &[&str]) -> Vec<&str> {
-        let is_one = |check: &&Value| outcomes.contains(&check["outcome"].as_str().unwrap());
+        let is_one = |check: &&Value| outcomes.contains(&check["outcome"].as_str().unwrap()) && !is_far(check);
         let checks: Vec<&Value> = self.checks.values().filter(is_one).collect();
         checks.iter().map(|check| check["name"].as_str().unwrap()).collect()
     }
+}
+
+/// A round trip that took long; what that is, is tested with times that are given.
+fn is_far(check: &Value) -> bool {
+    check["name"] == "round trip" && check["outcome"] == "note"
 }
 
 fn checked(bed: &Bed, variables: &[(&str, &str)]) -> Checked {

@@ -1,18 +1,16 @@
 //! What is missing or wrong outside of the bucket: a line, a hint, the exit code; what rests on it is skipped.
 
-use std::net::TcpListener;
-
 use super::checked;
 use crate::support::bed::minio;
 use crate::support::minio::shared_tls;
+use crate::support::nobody::{NO_HOST, Nobody};
 
 #[test]
 fn the_first_thing_that_is_wrong_decides() {
     let bed = minio();
     let root = bed.bucket().server().root().clone();
     let (id, secret) = (root.id.as_str(), root.secret.as_str());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("http://127.0.0.1:{port}");
+    let nobody = Nobody::bind();
     let plain = shared_tls().endpoint().replace("https", "http");
     let secure = bed.bucket().server().endpoint().replace("http", "https");
     let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_EC2_METADATA_DISABLED", "true")];
@@ -25,8 +23,8 @@ fn the_first_thing_that_is_wrong_decides() {
         (&[("AWS_SESSION_TOKEN", "canary-token")], "identity", 7),
         (&no_keys, "credentials", 7),
         (&other_bucket, "bucket", 4),
-        (&[("S3_ENDPOINT", &nobody)], "connection", 5),
-        (&[("S3_ENDPOINT", "http://minio.invalid:9000")], "dns", 5),
+        (&[("S3_ENDPOINT", &nobody.endpoint())], "connection", 5),
+        (&[("S3_ENDPOINT", &format!("http://{NO_HOST}:9000"))], "dns", 5),
         (&[("S3_ENDPOINT", &plain)], "service", 2),
         (&[("S3_ENDPOINT", &secure)], "tls", 2),
     ] {

@@ -49,7 +49,7 @@ fn the_old_one_stands_until_the_new_one_is_all_there() {
     bed.ok(["put", "old", "run"]);
     bed.write("new/a.bin", &bytes(6 * MIB, 2));
     let child = start(bed.command(["put", "new", "run", "--force", "--part-size", "5MiB"]));
-    wait_until("the second part", || stuck.requests(Operation::Part).len() == 2);
+    wait_until("the second part", || stuck.count(Operation::Part) == 2);
     assert_eq!(state_of(&bed, "run").0, "complete");
     killed(child);
     bed.ok(["get", "run", "back"]);

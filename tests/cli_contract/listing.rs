@@ -50,8 +50,26 @@ fn it_ends_with_how_much_lies_there() {
         "what is there, not what should be"
     );
     assert_eq!(last["complete"], serde_json::json!({ "entries": 2, "bytes": 6010 }));
-    assert!(bed.ok(["ls", "epoch_10"]).stderr.is_empty(), "one thing is its own sum");
+    let one = bed.ok(["ls", "epoch_9"]).stderr;
+    assert_eq!(one, "complete 0 B, partial 0 B, damaged 2.9 KiB (1), plain files 0 B\n");
+    assert!(bed.ok(["ls", "epoch_10/model"]).stderr.is_empty(), "a part of a checkpoint has no state");
     assert!(bed.ok(["-q", "ls", "--json"]).stderr.is_empty());
+}
+
+#[test]
+fn an_empty_store_is_no_failure_and_has_nothing_of_each_state() {
+    let bed = local();
+    let said = bed.ok(["ls"]);
+    assert!(said.stderr.starts_with("nothing in file://"), "{}", said.stderr);
+    let nothing = "complete 0 B, partial 0 B, damaged 0 B, plain files 0 B";
+    assert_eq!((said.stdout.len(), said.stderr.lines().last()), (0, Some(nothing)), "{}", said.stderr);
+    let said = bed.ok(["ls", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said.stderr).unwrap();
+    assert_eq!((said.stdout.len(), &told["type"]), (0, &"totals".into()));
+    for state in ["complete", "partial", "damaged", "plain"] {
+        assert_eq!(told[state], serde_json::json!({ "entries": 0, "bytes": 0 }));
+    }
+    assert!(!bed.path("checkpoints").exists(), "looking makes nothing");
 }
 
 #[test]
@@ -111,16 +129,6 @@ fn full_names() {
         assert_eq!(names(&bed, &[&uri]), ["a/step_1"], "a directory is a store");
     }
     assert_eq!(names(&bed, &[&format!("{store}/epoch_9")])[0], "epoch_9", "a checkpoint is itself");
-}
-
-#[test]
-fn an_empty_store_is_no_failure() {
-    let bed = local();
-    let said = bed.ok(["ls"]);
-    assert!(said.stdout.is_empty() && said.stderr.contains("nothing in"), "{}", said.stderr);
-    let said = bed.ok(["ls", "--json"]);
-    assert!(said.stdout.is_empty() && said.stderr.is_empty());
-    assert!(!bed.path("checkpoints").exists(), "looking makes nothing");
 }
 
 #[test]

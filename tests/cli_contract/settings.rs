@@ -1,6 +1,6 @@
 //! Flag, environment, `.env`, default.
 
-use crate::support::bed::{Bed, Said, local};
+use crate::support::bed::{Bed, Said, local, minio};
 use std::process::Command;
 
 fn said(command: &mut Command) -> Said {
@@ -68,5 +68,19 @@ fn the_backend_is_chosen_and_checked() {
     for unknown in [said(put(&bed).env("STORAGE_BACKEND", "gcs")), said(put(&bed).args(["--backend", "gcs"]))] {
         assert_eq!(unknown.code, Some(2));
         assert!(unknown.stderr.contains("local, s3"), "{}", unknown.stderr);
+    }
+}
+
+#[test]
+fn a_bound_on_bandwidth_changes_no_byte() {
+    for bed in [local(), minio()] {
+        let content: Vec<u8> = (0..(12 << 20) + 1).map(|i| (i % 251) as u8).collect();
+        bed.write("model.bin", &content);
+        const BOUND: [&str; 4] = ["--bwlimit", "512MiB/s", "--part-size", "5MiB"];
+        bed.ok(["put", "model.bin"].iter().chain(&BOUND));
+        bed.ok(["get", "model.bin", "back.bin"].iter().chain(&BOUND));
+        assert!(bed.read("back.bin") == content, "on {}", bed.name());
+        bed.ok_with_input(["put", "-", "stream"].iter().chain(&BOUND), &content);
+        assert!(bed.ok(["get", "stream", "-"].iter().chain(&BOUND)).stdout == content, "on {}", bed.name());
     }
 }

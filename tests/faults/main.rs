@@ -13,5 +13,4 @@ mod limits;
 mod network;
 mod outage;
 mod promises;
-mod proxy;
 mod uploading;

@@ -1,10 +1,9 @@
 //! Connections, proxies and servers that are in trouble: what passes, and what stays.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use crate::promises::{ALL, Fault, Job, PUTS, content, environment, fault, hold, run};
 use crate::support::bed;
 use crate::support::faulty::{Action, Operation, Place, Response, Rule};
+use crate::support::nobody::Nobody;
 
 /// What happens to a request, and may happen to any.
 fn troubles() -> Vec<(&'static str, Action)> {
@@ -41,6 +40,16 @@ fn silences() -> Vec<(&'static str, Action)> {
     ]
 }
 
+/// One that is given up soon.
+fn silent(
+    what: String,
+    jobs: &'static [Job],
+    ends: &'static [i32],
+    rules: impl Fn(Job) -> Vec<Rule> + Sync + 'static,
+) -> Fault {
+    Fault { silent: true, ..fault(what, jobs, ends, rules) }
+}
+
 /// Once on what moves the bytes, once on every other kind of request.
 #[test]
 fn troubles_that_pass() {
@@ -63,7 +72,7 @@ fn silences_that_pass() {
     let faults: Vec<Fault> = silences()
         .into_iter()
         .map(|(what, action)| {
-            fault(format!("once: {what}"), ALL, &[], move |job: Job| {
+            silent(format!("once: {what}"), ALL, &[], move |job: Job| {
                 let others = if job == Job::PutFile { Operation::Complete } else { Operation::List };
                 vec![Rule::first(1, others, action.clone()), Rule::nth(2, job.hot(), action.clone())]
             })
@@ -77,7 +86,7 @@ fn silences_that_stay() {
     let faults: Vec<Fault> = silences()
         .into_iter()
         .map(|(what, action)| {
-            fault(format!("always: {what}"), &[Job::PutFile, Job::GetDirectory], &[5], move |job: Job| {
+            silent(format!("always: {what}"), &[Job::PutFile, Job::GetDirectory], &[5], move |job: Job| {
                 vec![Rule::always(job.hot(), action.clone())]
             })
         })
@@ -93,7 +102,7 @@ fn troubles_at_the_beginning_of_an_upload() {
         .chain(silences())
         .map(|(what, action)| Fault {
             nameless_upload: true,
-            ..fault(format!("at the beginning of an upload: {what}"), &[Job::PutFile], &[], move |_| {
+            ..silent(format!("at the beginning of an upload: {what}"), &[Job::PutFile], &[], move |_| {
                 vec![Rule::first(1, Operation::Create, action.clone())]
             })
         })
@@ -127,7 +136,7 @@ fn a_body_that_came_too_slowly() {
 fn storms() {
     let storm = |status, code: &'static str| {
         fault(format!("a storm of {code}"), ALL, &[], move |_| {
-            // As many as may be repeated, so that none meets more of them than that.
+            // Fewer than may be repeated, so that none meets more of them than that.
             let all = [Operation::Head, Operation::List, Operation::Get, Operation::Put];
             let all = all.into_iter().chain([Operation::Create, Operation::Part, Operation::Complete]);
             all.map(|operation| Rule::first(3, operation, Action::refuse(status, code))).collect()
@@ -193,8 +202,8 @@ fn a_bit_flipped_on_the_way_up() {
 
 #[test]
 fn nobody_listens() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let bed = bed::with(environment(&format!("http://127.0.0.1:{port}")));
+    let nobody = Nobody::bind();
+    let bed = bed::with(environment(&nobody.endpoint()));
     bed.write("model.bin", content());
     for arguments in [&["put", "model.bin"][..], &["get", "model.bin", "got.bin"], &["ls"], &["rm", "model.bin"]] {
         let said = run(&bed, arguments);

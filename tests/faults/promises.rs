@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::support::bed::{self, Bed, Said, files_below};
 use crate::support::faulty::{BUCKET, Faulty, Operation, Rule};
 
-/// Longer than any command takes with a server that answers at all, on the busiest machine.
-const LIMIT: Duration = Duration::from_secs(120);
+/// Longer than any command takes with a server that answers at all, on the busiest machine: it guards against what hangs.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Commands that run at once.
 const AT_ONCE: usize = 8;
@@ -66,6 +66,8 @@ pub(crate) struct Fault {
     pub(crate) jobs: &'static [Job],
     /// The exit codes that are right; none of them without a line that says what is wrong.
     pub(crate) ends: &'static [i32],
+    /// The server says nothing, so that answers that never come are given up soon.
+    pub(crate) silent: bool,
     /// Nobody knows the id of an upload whose beginning was not answered: a lifecycle rule must remove it.
     pub(crate) nameless_upload: bool,
 }
@@ -76,7 +78,7 @@ pub(crate) fn fault(
     ends: &'static [i32],
     rules: impl Fn(Job) -> Vec<Rule> + Sync + 'static,
 ) -> Fault {
-    Fault { what: what.into(), rules: Box::new(rules), jobs, ends, nameless_upload: false }
+    Fault { what: what.into(), rules: Box::new(rules), jobs, ends, silent: false, nameless_upload: false }
 }
 
 pub(crate) fn content() -> &'static [u8] {
@@ -99,9 +101,8 @@ pub(crate) fn environment(endpoint: &str) -> Vec<(String, String)> {
         ("AWS_ACCESS_KEY_ID", KEY_ID),
         ("AWS_SECRET_ACCESS_KEY", SECRET),
         ("AWS_SESSION_TOKEN", TOKEN),
-        ("STRATA_RETRIES", "3"),
-        // Answers that never come are given up after this and twice this.
-        ("STRATA_STALL_TIMEOUT", "500ms"),
+        // One more than what goes wrong and passes goes wrong for one request.
+        ("STRATA_RETRIES", "4"),
         ("STRATA_PART_SIZE", "5MiB"),
         ("STRATA_NO_PROGRESS", "1"),
         ("STRATA_VERBOSE", "1"),
@@ -126,7 +127,12 @@ pub(crate) fn hold(faults: &[Fault]) {
 
 fn holds(fault: &Fault, job: Job) {
     let server = Faulty::start([]);
-    let bed = bed::with(environment(&server.endpoint()));
+    let mut variables = environment(&server.endpoint());
+    if fault.silent {
+        // After this and twice this.
+        variables.push(("STRATA_STALL_TIMEOUT".to_owned(), "1s".to_owned()));
+    }
+    let bed = bed::with(variables);
     prepare(&bed, &server, job);
     server.set_rules((fault.rules)(job));
     let when = format!("{job:?}, {}", fault.what);

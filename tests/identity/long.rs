@@ -1,7 +1,6 @@
 //! Transfers that last longer than their credentials.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -23,14 +22,13 @@ fn renewing(server: &Faulty, left: &str) -> Bed {
     bed.write(
         "given/process.sh",
         format!(
-            "#!/bin/sh\necho x >>given/asked\nn=$(wc -l <given/asked | tr -d ' ')\n[ $n -le \"$(cat given/left)\" ] || exit 1\n\
+            "echo x >>given/asked\nn=$(wc -l <given/asked | tr -d ' ')\n[ $n -le \"$(cat given/left)\" ] || exit 1\n\
              printf '{{\"Version\":1,\"AccessKeyId\":\"ASIA%s\",\"SecretAccessKey\":\"{CANARY}\",\"SessionToken\":\"t%s\"}}' $n $n\n"
         )
         .as_bytes(),
     );
-    fs::set_permissions(bed.path("given/process.sh"), Permissions::from_mode(0o755)).unwrap();
     bed.write("given/left", left.as_bytes());
-    bed.write("home/.aws/config", b"[profile renewed]\ncredential_process = given/process.sh\n");
+    bed.write("home/.aws/config", b"[profile renewed]\ncredential_process = /bin/sh given/process.sh\n");
     bed.write("model.bin", &content());
     bed
 }

@@ -12,6 +12,7 @@ use storage::body::PartBody;
 use storage::event::{Event, Observer};
 use storage::{LocalStorage, PartSize, RuntimeConfig, StorageBackend};
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 pub(crate) struct Bed {
     pub(crate) store: LocalStorage,
@@ -116,4 +117,35 @@ pub(crate) fn in_another_process(name: &str, program: &str, arguments: &[&str], 
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
     false
+}
+
+/// A runtime in which what blocks waits in one line, so that [`Gate`]s can stop it anywhere.
+pub(crate) fn one_at_a_time() -> Runtime {
+    Builder::new_current_thread().max_blocking_threads(1).build().unwrap()
+}
+
+/// Holds the thread that blocking work runs on, from its turn until it is opened.
+pub(crate) struct Gate {
+    reached: tokio::sync::oneshot::Receiver<()>,
+    opened: std::sync::mpsc::Sender<()>,
+}
+
+impl Gate {
+    pub(crate) fn shut() -> Gate {
+        let (reach, reached) = tokio::sync::oneshot::channel();
+        let (opened, opening) = std::sync::mpsc::channel();
+        tokio::task::spawn_blocking(move || {
+            let _ = reach.send(());
+            let _ = opening.recv();
+        });
+        Gate { reached, opened }
+    }
+
+    pub(crate) async fn reached(&mut self) {
+        (&mut self.reached).await.unwrap();
+    }
+
+    pub(crate) fn open(self) {
+        self.opened.send(()).unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use storage::backend::{Part, UploadId, WriteOptions};
 use storage::body::PartBody;
 use storage::{ErrorKind, StorageBackend};
 
-use crate::bed::{Bed, in_another_process, zeros};
+use crate::bed::{Bed, Gate, in_another_process, one_at_a_time, zeros};
 
 #[tokio::test]
 async fn a_failed_write_leaves_nothing() {
@@ -30,20 +30,36 @@ async fn a_failed_write_leaves_nothing() {
     assert_eq!(bed.read("old").await.unwrap(), "old");
 }
 
-#[tokio::test]
-async fn a_write_that_is_given_up_leaves_nothing() {
-    let bed = Bed::new();
-    // Zeros would be a hole, which adds nothing to the file's length.
-    let body = PartBody::from_bytes(vec![7; 16 << 20].into());
-    let options = WriteOptions::replace();
-    let mut put = bed.store.put("a/b/k", &body, &options);
-    // Each poll moves it on by one piece at most, so it is stopped in the midst of them.
-    while bed.partial().is_none_or(|path| fs::metadata(path).unwrap().len() == 0) {
+#[test]
+fn a_write_that_is_given_up_leaves_nothing() {
+    one_at_a_time().block_on(async {
+        let bed = Bed::new();
+        // Zeros would be a hole, which adds nothing to the file's length.
+        let body = PartBody::from_bytes(vec![7; 16 << 20].into());
+        let options = WriteOptions::replace();
+        let mut before_opening = Gate::shut();
+        before_opening.reached().await;
+        let mut put = bed.store.put("a/b/k", &body, &options);
         assert!(futures::poll!(&mut put).is_pending());
-        tokio::task::yield_now().await;
-    }
-    drop(put);
-    assert!(bed.everything().is_empty(), "{:?}", bed.everything());
+        let mut before_writing = Gate::shut();
+        before_opening.open();
+        before_writing.reached().await;
+        assert!(futures::poll!(&mut put).is_pending());
+        let mut after_a_piece = Gate::shut();
+        before_writing.open();
+        after_a_piece.reached().await;
+        let len = fs::metadata(bed.partial().unwrap()).unwrap().len();
+        assert!((1..16 << 20).contains(&len), "{len}");
+        // The next piece is on its way when the write is given up, and arrives after that.
+        assert!(futures::poll!(&mut put).is_pending());
+        drop(put);
+        assert!(bed.everything().is_empty(), "{:?}", bed.everything());
+        let mut after_all = Gate::shut();
+        after_a_piece.open();
+        after_all.reached().await;
+        after_all.open();
+        assert!(bed.everything().is_empty(), "{:?}", bed.everything());
+    });
 }
 
 #[tokio::test]

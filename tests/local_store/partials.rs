@@ -7,7 +7,7 @@ use storage::StorageBackend;
 use storage::backend::{Part, WriteOptions};
 use storage::body::PartBody;
 
-use crate::bed::{Bed, zeros};
+use crate::bed::{Bed, Gate, one_at_a_time, zeros};
 
 #[tokio::test]
 async fn an_upload_that_is_begun_again_goes_on() {
@@ -73,9 +73,8 @@ async fn what_is_planted_is_not_written_to() {
 
 #[test]
 fn a_part_on_its_way_can_be_seen() {
-    // What blocks waits in one line, in which a gate stops the part after its file was opened and before it is written.
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
-    runtime.block_on(async {
+    // A gate stops the part after its file was opened and before it is written.
+    one_at_a_time().block_on(async {
         let bed = Bed::new();
         let upload = bed.begin("k", &WriteOptions::replace()).await.unwrap();
         let body = PartBody::from_bytes(vec![7; 8 << 20].into());
@@ -96,30 +95,4 @@ fn a_part_on_its_way_can_be_seen() {
             tokio::task::yield_now().await;
         }
     });
-}
-
-/// Holds the thread that blocking work runs on, from its turn until it is opened.
-struct Gate {
-    reached: tokio::sync::oneshot::Receiver<()>,
-    opened: std::sync::mpsc::Sender<()>,
-}
-
-impl Gate {
-    fn shut() -> Gate {
-        let (reach, reached) = tokio::sync::oneshot::channel();
-        let (opened, opening) = std::sync::mpsc::channel();
-        tokio::task::spawn_blocking(move || {
-            let _ = reach.send(());
-            let _ = opening.recv();
-        });
-        Gate { reached, opened }
-    }
-
-    async fn reached(&mut self) {
-        (&mut self.reached).await.unwrap();
-    }
-
-    fn open(self) {
-        self.opened.send(()).unwrap();
-    }
 }

@@ -1,9 +1,10 @@
 //! Ways through a proxy, and what is said where there is none.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use crate::support::bed::files_below;
 use crate::support::faulty::{Faulty, Operation};
+use crate::support::nobody::{NO_HOST, Nobody};
 use crate::support::proxy::{Manner, Proxy};
 use crate::{HOST, Secure, client, ok, round_trip, run, told};
 
@@ -82,13 +83,13 @@ fn what_is_excepted_is_reached_directly() {
     let proxy = Proxy::start(server.address(), Manner::Refuses("503 Service Unavailable"));
     let (bed, through) = (client(), url("", proxy.address()));
     let local = server.endpoint();
-    let other = format!("http://{HOST}:9000");
+    let other = format!("http://{NO_HOST}:9000");
     for (endpoint, name, except, reached) in [
         (&local, "HTTP_PROXY", "", true),
         (&local, "ALL_PROXY", "", true),
-        (&other, "HTTP_PROXY", "test.internal", false),
+        (&other, "HTTP_PROXY", "invalid", false),
         (&other, "HTTP_PROXY", "*", false),
-        (&other, "HTTP_PROXY", ".internal:9000", false),
+        (&other, "HTTP_PROXY", ".invalid:9000", false),
         (&other, "HTTPS_PROXY", "", false),
     ] {
         let variables =
@@ -98,7 +99,7 @@ fn what_is_excepted_is_reached_directly() {
         assert!(reached || said.stderr.contains("the host name cannot be resolved"), "{name} {except}: {said:?}");
         assert_eq!(proxy.asked().len(), 0, "{name} {except}");
     }
-    let variables = [("S3_ENDPOINT", other.as_str()), ("HTTP_PROXY", &through), ("NO_PROXY", ".internal:9001")];
+    let variables = [("S3_ENDPOINT", other.as_str()), ("HTTP_PROXY", &through), ("NO_PROXY", ".invalid:9001")];
     assert_eq!(run(&bed, &[&variables[..], &[("STRATA_RETRIES", "0")]].concat(), &["ls"]).code, Some(5));
     assert_eq!(proxy.asked().len(), 1, "another port is not excepted");
 }
@@ -136,17 +137,17 @@ fn what_a_proxy_refuses_is_told() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_told() {
-    // Bound and dropped: refused at once.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listens = Nobody::bind();
+    let nobody = listens.address();
     let bed = client();
     let mut all = String::new();
-    for through in [format!("http://me:{CANARY}@{nobody}"), format!("http://me:{CANARY}@proxy.invalid:3128")] {
+    for through in [format!("http://me:{CANARY}@{nobody}"), format!("http://me:{CANARY}@{NO_HOST}:3128")] {
         let variables = [("S3_ENDPOINT", "https://s3.test.internal"), ("HTTPS_PROXY", &through)];
         let said = run(&bed, &variables, &["ls"]);
         assert!(!said.stderr.contains(CANARY), "{said:?}");
         all += &format!("{}\n\n", told(&said, &[nobody]));
     }
-    insta::assert_snapshot!(all);
+    insta::assert_snapshot!(all.replace(NO_HOST, "proxy.invalid"));
 }
 
 /// The time for a connection is that for all of it. The library has a setting for it, the command none.
@@ -161,10 +162,10 @@ fn a_silent_proxy_is_given_up() {
     let pairs = pairs.into_iter().chain(keys).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = S3Config::from_environment(crate::BUCKET, &Environment::from_pairs(pairs)).unwrap();
     let runtime =
-        RuntimeConfig { retries: 0, connect_timeout: std::time::Duration::from_millis(50), ..RuntimeConfig::default() };
+        RuntimeConfig { retries: 0, connect_timeout: std::time::Duration::from_secs(1), ..RuntimeConfig::default() };
     let asking = async { S3Storage::with_config(config, runtime).await.unwrap().head("k").await };
     let error = tokio::runtime::Runtime::new().unwrap().block_on(asking).unwrap_err();
-    let expected = format!("no connection through the proxy at {} within 50ms", proxy.address());
+    let expected = format!("no connection through the proxy at {} within 1s", proxy.address());
     assert!(error.to_string().contains(&expected), "{error}");
 }
 

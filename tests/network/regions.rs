@@ -81,7 +81,7 @@ fn the_body_alone_suffices() {
         "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>eu-west-3</Region></Error>";
     let server = Faulty::start([elsewhere(Response::xml(400, body))]);
     let said = ok(&bed::faulty(&server), &[], &["ls"]);
-    assert_eq!(said.stderr.matches("is in region eu-west-3").count(), 1, "{said:?}");
+    assert_eq!(said.stderr.matches("is in region eu-west-3, not in us-east-1: set AWS_REGION=").count(), 1, "{said:?}");
 }
 
 #[test]

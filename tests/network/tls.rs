@@ -100,6 +100,19 @@ fn a_certificate_that_has_signed_itself_is_taken_where_it_is_named() {
     }
 }
 
+/// Nobody names it: it is said what to do.
+#[test]
+fn the_certificate_of_an_authority_is_no_servers() {
+    let ((_, shown), other) = (Authority::of_itself(&["localhost"]), Authority::new());
+    let (server, bed) = (crate::Faulty::start([]), client());
+    let address = in_front_of(server.address(), shown);
+    let variables = [("S3_ENDPOINT", endpoint(address)), ("AWS_CA_BUNDLE", other.ca().to_str().unwrap().to_owned())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let said = run(&bed, &variables, &["ls"]);
+    assert_eq!(said.code, Some(7), "{said:?}");
+    insta::assert_snapshot!(told(&said, &[address]));
+}
+
 #[test]
 fn files_that_hold_no_authority_are_named() {
     let bed = client();

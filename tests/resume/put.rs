@@ -8,8 +8,10 @@ use std::process::Child;
 use rustix::process::Signal;
 
 use crate::stopped::{MIB, assert_clean, content, end, start, stop, until};
-use crate::support::bed::{Bed, Said, faulty, local, minio};
+use crate::support::bed::{self, Bed, Said, faulty, local};
 use crate::support::faulty::{Action, Faulty, Operation, Place, Request, Response, Rule};
+use crate::support::minio;
+use crate::support::wire::Wire;
 
 pub(crate) const KEY: &str = "model.bin";
 pub(crate) const PUT: [&str; 6] = ["put", KEY, "--part-size", "5MiB", "-j", "1"];
@@ -32,7 +34,7 @@ pub(crate) fn hanging_with(
     let mut command = bed.command(PUT);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = change(&mut command).spawn().unwrap();
-    until("the third part", || sent(&server).len() == 3);
+    until("the third part", || server.count(Operation::Part) == 3);
     (server, bed, child)
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn ended_by(signal: Signal) -> (Faulty, Bed, Said) {
 /// The same, on a server with more rules.
 pub(crate) fn ended_under(more: Vec<Rule>, signal: Signal) -> (Faulty, Bed, Said) {
     let (server, bed, child) = hanging_with(more, |command| command);
-    assert_eq!(parts_done(&bed), 2);
+    until("the first two parts in the journal", || parts_done(&bed) == 2);
     let said = stop(child, signal);
     let code = if signal == Signal::KILL { None } else { Some(128 + signal.as_raw()) };
     assert_eq!(said.code, code, "{}", said.stderr);
@@ -218,7 +220,7 @@ fn after_another_writer_the_upload_is_given_up() {
     let bed = faulty(&server);
     bed.write(KEY, &content(SIZE, 1));
     let child = start(&bed, &[&PUT[..], &["-n"]].concat());
-    until("the third part", || sent(&server).len() == 3);
+    until("the third part", || server.count(Operation::Part) == 3);
     server.put_object(KEY, b"another's");
     server.release();
     let said = end(child);
@@ -251,25 +253,64 @@ fn a_stream_leaves_nothing() {
     let mut command = bed.command(["put", "-", "k", "--part-size", "5MiB"]);
     command.stderr(std::process::Stdio::piped());
     let child = command.stdin(fs::File::open(bed.path(KEY)).unwrap()).spawn().unwrap();
-    until("the second part", || sent(&server).contains(&2));
+    until("the second part", || server.count(Operation::Part) > 0 && sent(&server).contains(&2));
     assert_eq!(stop(child, Signal::TERM).code, Some(143));
     assert_eq!(server.uploads(), Vec::<String>::new());
     assert_clean(&bed);
 }
 
-/// Of enough parts that it cannot be over when a few of them are there.
-fn killed_half_way(bed: &Bed) -> usize {
-    bed.write(KEY, &content(200 * MIB, 1));
-    let child = start(bed, &PUT);
-    until("a few parts", || parts_done(bed) >= 3);
-    assert_eq!(stop(child, Signal::KILL).code, None, "it was over before");
-    parts_done(bed)
+/// A store whose puts can be kept from their end.
+struct Held {
+    bed: Bed,
+    /// What lies before MinIO.
+    wire: Option<Wire>,
+}
+
+impl Held {
+    fn minio() -> Held {
+        let bucket = minio::shared().bucket();
+        let wire = Wire::start(bucket.server().endpoint());
+        let mut environment = bucket.environment();
+        environment.retain(|(name, _)| name != "S3_ENDPOINT");
+        environment.push(("S3_ENDPOINT".to_owned(), wire.endpoint()));
+        Held { bed: bed::with_bucket(environment, bucket), wire: Some(wire) }
+    }
+
+    fn local() -> Held {
+        Held { bed: local(), wire: None }
+    }
+
+    /// Kills a put of eight parts when a few of them are there; how many.
+    fn killed_half_way(&self) -> usize {
+        let Held { bed, wire } = self;
+        bed.write(KEY, &content(40 * MIB, 1));
+        // Before MinIO the fifth part stops on its way. In a local store the file does not get its name: as long as this
+        // is locked, another process has its turn.
+        let turn = match wire {
+            Some(wire) => {
+                wire.gate_after(21 << 20);
+                None
+            }
+            None => {
+                fs::create_dir_all(bed.path("checkpoints")).unwrap();
+                let directory = fs::File::open(bed.path("checkpoints")).unwrap();
+                directory.lock().unwrap();
+                Some(directory)
+            }
+        };
+        let child = start(bed, &PUT);
+        until("a few parts", || parts_done(bed) >= 3);
+        assert_eq!(stop(child, Signal::KILL).code, None, "it was over before");
+        drop(turn);
+        wire.as_ref().inspect(|wire| wire.open());
+        parts_done(bed)
+    }
 }
 
 #[test]
 fn a_kill_on_any_store_is_gone_on_from() {
-    for bed in [minio(), local()] {
-        let done = killed_half_way(&bed);
+    for held in [Held::minio(), Held::local()] {
+        let (bed, done) = (&held.bed, held.killed_half_way());
         let said = bed.ok(PUT.iter().chain(&["--json"]));
         let line = &said.json_lines()[0];
         let numbers = ["resumed_bytes", "again_bytes"].map(|name| line[name].as_u64().unwrap());
@@ -277,27 +318,28 @@ fn a_kill_on_any_store_is_gone_on_from() {
         assert!(numbers[1] <= 5 << 20, "{line}");
         bed.ok(["get", KEY, "back"]);
         assert!(bed.read("back") == bed.read(KEY));
-        assert_clean(&bed);
+        assert_clean(bed);
     }
 }
 
 #[test]
 fn minio_forgets_an_upload_that_was_aborted() {
-    let bed = minio();
-    killed_half_way(&bed);
-    let id = journal(&bed).split_once(r#""id":""#).unwrap().1.split('"').next().unwrap().to_owned();
+    let held = Held::minio();
+    held.killed_half_way();
+    let bed = &held.bed;
+    let id = journal(bed).split_once(r#""id":""#).unwrap().1.split('"').next().unwrap().to_owned();
     assert_eq!(bed.bucket().as_root("DELETE", &format!("/{KEY}?uploadId={id}"), b"").status, 204);
     let said = bed.ok(PUT);
     assert!(said.stderr.contains("has forgotten the unfinished upload"), "{}", said.stderr);
     bed.ok(["get", KEY, "back"]);
     assert!(bed.read("back") == bed.read(KEY));
-    assert_clean(&bed);
+    assert_clean(bed);
 }
 
 #[test]
 fn a_partial_file_that_lost_bytes_is_written_again() {
-    let bed = local();
-    let done = killed_half_way(&bed);
+    let held = Held::local();
+    let (bed, done) = (&held.bed, held.killed_half_way());
     let partial = bed.path("checkpoints");
     let mut partial = fs::read_dir(partial).unwrap().map(|entry| entry.unwrap().path());
     let partial = partial.find(|path| path.to_string_lossy().ends_with(".strata-partial")).unwrap();
@@ -308,5 +350,5 @@ fn a_partial_file_that_lost_bytes_is_written_again() {
     assert_eq!(said.json_lines()[0]["resumed_bytes"].as_u64().unwrap(), ((done - 1) * 5 * MIB) as u64);
     bed.ok(["get", KEY, "back"]);
     assert!(bed.read("back") == bed.read(KEY));
-    assert_clean(&bed);
+    assert_clean(bed);
 }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::support::bed::{faulty, local, minio, said};
-use crate::support::faulty::{Action, Faulty, Operation, Rule};
+use crate::support::faulty::{Action, BUCKET, Faulty, Operation, Rule};
 use crate::{both, complete, fails, put};
 
 #[test]
@@ -102,25 +102,62 @@ fn what_cannot_be_pruned_is_a_warning_and_left_to_the_next() {
     }
 }
 
-/// A preemption comes while the store takes its time: what was put is put.
+/// One word about it is enough, and what stays is as whole as before.
+#[test]
+fn without_the_right_to_remove_nothing_is_begun() {
+    let bed = minio();
+    put(&bed, &["epoch_1", "epoch_2", "epoch_3"]);
+    bed.write("new/m.bin", b"new");
+    let keys = bed.bucket().keys_without("s3:DeleteObject");
+    let run = |arguments: &[&str]| {
+        let mut command = bed.command(arguments);
+        command.env("AWS_ACCESS_KEY_ID", &keys.id).env("AWS_SECRET_ACCESS_KEY", &keys.secret);
+        said(command.env("AWS_SESSION_TOKEN", keys.token.as_ref().unwrap()).output().unwrap())
+    };
+    let claims =
+        || ["epoch_1", "epoch_2", "epoch_3"].map(|name| bed.bucket().read(&format!("{name}/.strata/put.json")));
+    let before = claims();
+    let told = run(&["put", "new", "epoch_4", "--keep-last", "1"]);
+    assert_eq!((told.code, told.stderr.matches("warning:").count()), (Some(0), 1), "{told:?}");
+    assert!(told.stderr.contains("s3:DeleteObject"), "{told:?}");
+    let told = run(&["rm", "--keep-last", "1", "--yes"]);
+    assert_eq!((told.code, told.stderr.matches("error: cannot remove").count()), (Some(7), 2), "{told:?}");
+    assert!(told.stderr.contains("warning: not tried: 1 more"), "{told:?}");
+    assert!(told.stderr.contains("error: 3 of 3 keys could not be removed"), "{told:?}");
+    assert_eq!(run(&["rm", "epoch_2", "--yes"]).code, Some(7));
+
+    assert!(claims() == before, "each claim says what it said");
+    assert_eq!(complete(&bed), ["epoch_1", "epoch_2", "epoch_3", "epoch_4"]);
+    assert_eq!(bed.ok(["--json", "ls", "--partial"]).json_lines().len(), 0);
+    bed.ok(["rm", "--keep-last", "1", "--yes"]);
+    assert_eq!(complete(&bed), ["epoch_4"]);
+}
+
+/// A preemption comes while the store takes its time: what was put is put, whether or not the removal can be given up in
+/// time.
 #[test]
 fn a_signal_while_it_prunes_does_not_say_that_the_put_failed() {
-    let server = Faulty::start([]);
-    let bed = faulty(&server);
-    put(&bed, &["epoch_1"]);
-    bed.write("new/m.bin", b"new");
-    server.set_rules([Rule::always(Operation::Delete, Action::Ignore)]);
-    let mut command = bed.command(["put", "new", "epoch_2", "--keep-last", "1"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.requests(Operation::Delete).is_empty() {
-        std::thread::yield_now();
+    for answers_at_last in [true, false] {
+        let server = Faulty::start([]);
+        let bed = faulty(&server);
+        put(&bed, &["epoch_1"]);
+        bed.write("new/m.bin", b"new");
+        let mut rules = vec![Rule::always(Operation::Delete, Action::Ignore)];
+        if !answers_at_last {
+            // The claim is taken, and then cannot be given up.
+            rules.push(Rule::from_nth(2, Operation::Put, Action::Ignore).key("epoch_1/.strata/put.json"));
+        }
+        server.set_rules(rules);
+        let mut command = bed.command(["put", "new", "epoch_2", "--keep-last", "1"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        server.await_requests(Operation::Delete, 1, &mut child);
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+        let said = said(child.wait_with_output().unwrap());
+        assert_eq!((said.code, said.stdout_line()), (Some(0), format!("s3://{BUCKET}/epoch_2")), "{}", said.stderr);
+        assert!(!said.stderr.contains("error: "), "{}", said.stderr);
+        server.heal();
+        assert_eq!(complete(&bed), ["epoch_1", "epoch_2"]);
     }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-    let said = said(child.wait_with_output().unwrap());
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(said.stderr.contains("warning: 'epoch_2' is committed, but older ones stay for now"), "{}", said.stderr);
-    server.heal();
-    assert_eq!(complete(&bed), ["epoch_1", "epoch_2"]);
 }
 
 /// The checkpoint on whose account others would go is not there any more.

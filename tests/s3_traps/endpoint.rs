@@ -1,6 +1,8 @@
 //! Endpoints and regions as people write them: parsed by `Site`, since rusoto makes `//bucket`, https and us-east-1.
 
-use storage::{Environment, S3Config, StorageBackend};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use storage::{Environment, ErrorKind, RuntimeConfig, S3Config, StorageBackend};
 
 use crate::support::faulty::{BUCKET, Faulty, Operation};
 use crate::{ID, SECRET, bounded, config, runtime, storage_with};
@@ -64,5 +66,36 @@ fn aws_region_beats_aws_default_region() {
             let _ = storage_with(settings, runtime()).await.head("k").await;
             assert_eq!(signed_region(&server), expected);
         }
+    });
+}
+
+/// Each try of a reading is a request of its own, which must not begin to count anew.
+#[test]
+fn an_endpoint_that_never_answered_is_given_up_soon() {
+    bounded(async {
+        // Bound and not listening: refused, and nobody else's.
+        let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        closed.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let port = closed.local_addr().unwrap().as_socket().unwrap().port();
+        let server = Faulty::start([]);
+        let config = S3Config { endpoint: Some(format!("http://127.0.0.1:{port}")), ..config(&server) };
+        let store = storage_with(config, RuntimeConfig { retries: 50, ..runtime() }).await;
+        for error in [store.read("k").await.map(drop).unwrap_err(), store.head("k").await.map(drop).unwrap_err()] {
+            assert_eq!((error.kind(), error.tries()), (ErrorKind::Unavailable, 3), "{error}");
+        }
+    });
+}
+
+/// Its address is right, so that there is nothing to check in the settings.
+#[test]
+fn a_server_that_went_away_is_no_wrong_endpoint() {
+    bounded(async {
+        let server = Faulty::start([]);
+        let store = storage_with(config(&server), runtime()).await;
+        assert_eq!(store.list("").await.unwrap().len(), 0);
+        drop(server);
+        // The first try may still take a connection that was open.
+        let error = store.list("").await.unwrap_err();
+        assert_eq!(error.hint(), Some("the server answered before: run the same command again once it is back"));
     });
 }

@@ -124,7 +124,7 @@ fn the_next_page_is_fetched_while_one_is_worked_on() {
         for asked in 2..=3 {
             assert_eq!(pages.try_next().await.unwrap().map(|page| page.len()), Some(1000));
             // Nobody asks for a page meanwhile.
-            while server.requests(Operation::List).len() < asked {
+            while server.count(Operation::List) < asked {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }

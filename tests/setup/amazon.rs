@@ -1,6 +1,8 @@
 //! The whole of it, on a server whose buckets are like AWS's.
 
-use super::support::bed::{Bed, with};
+use std::process::Command;
+
+use super::support::bed::{BINARY, Bed, said as output_of, with};
 use super::support::moto::{self, Moto};
 use super::{setup, state, states, summary, told};
 
@@ -121,9 +123,44 @@ fn what_is_not_asked_for_any_more_is_taken_away() {
 fn a_bucket_that_is_there_is_looked_at_and_left_as_it_is() {
     let scene = scene("us-east-1", "");
     assert_eq!(scene.server.call("PUT", &scene.bucket, "").status, 200);
+    // It is in use, if for something else.
+    assert_eq!(scene.server.call("PUT", &format!("{}/site/index.html", scene.bucket), "<p>").status, 200);
     insta::assert_snapshot!("amazon_open", scene.told(&[]));
     assert_eq!(scene.server.call("GET", &format!("{}?publicAccessBlock=", scene.bucket), "").status, 404);
     assert_eq!(scene.server.call("GET", &format!("{}?ownershipControls=", scene.bucket), "").status, 404);
+}
+
+/// A bucket as a setup leaves it that was interrupted behind its creation.
+#[test]
+fn a_bucket_that_was_only_begun_is_finished() {
+    let scene = scene("us-east-1", "runs/a");
+    assert_eq!(scene.server.call("PUT", &scene.bucket, "").status, 200);
+    insta::assert_snapshot!("amazon_begun_dry_run", scene.told(&["--dry-run"]));
+    assert_eq!(scene.server.call("GET", &format!("{}?publicAccessBlock=", scene.bucket), "").status, 404);
+    insta::assert_snapshot!("amazon_begun", scene.told(&[]));
+    assert_eq!(scene.ask("publicAccessBlock", "RestrictPublicBuckets"), ["true"]);
+    assert_eq!(scene.ask("ownershipControls", "ObjectOwnership"), ["BucketOwnerEnforced"]);
+    let again = setup(&scene.bed, &["--json"]);
+    assert!(states(&again).iter().all(|(_, state)| state == "found"), "{again:?}");
+}
+
+/// A flag more ends what the flags of before asked for, so all of them are in the command.
+#[test]
+fn the_command_that_is_shown_for_old_versions_keeps_the_rest() {
+    let scene = scene("us-east-1", "a b");
+    let said = setup(&scene.bed, &[&EPOCHS[..], &["--versioning", "--abort-days", "3"]].concat());
+    let hint = said.stderr.lines().find(|line| line.contains("--noncurrent-days N")).unwrap();
+    let command = &hint[hint.find("strata-ckpt setup").unwrap()..];
+    let mut shell = scene.bed.dressed(Command::new("sh"));
+    let command = command.replacen("strata-ckpt", BINARY, 1).replace("--noncurrent-days N", "--noncurrent-days 5");
+    let ran = output_of(shell.args(["-c", &command]).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let held = scene.lifecycle();
+    for part in
+        ["<Days>30</Days>", "<NoncurrentDays>5</NoncurrentDays>", "<DaysAfterInitiation>3</DaysAfterInitiation>"]
+    {
+        assert!(held.contains(part), "{part} is not in {held}");
+    }
 }
 
 #[test]

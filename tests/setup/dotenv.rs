@@ -1,7 +1,10 @@
 //! `setup --env`.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::process::Command;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::support::bed::{Bed, local, said, with};
 use super::{setup, told};
@@ -83,6 +86,40 @@ fn a_link_is_not_replaced_by_a_file() {
     assert_eq!(bed.read("shared/team.env"), b"CHECKPOINT_BUCKET=mine\n");
 }
 
+/// A FIFO would be waited for, and a device would be gone for all; a directory is no better.
+#[test]
+fn only_a_regular_file_is_replaced() {
+    let bed = bed_with_keys();
+    mkfifoat(CWD, bed.path("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+    let _socket = UnixListener::bind(bed.path("socket")).unwrap();
+    std::fs::create_dir(bed.path("directory")).unwrap();
+    for (name, what) in [("fifo", "a FIFO"), ("socket", "a socket"), ("directory", "a directory")] {
+        let before = bed.path(name).symlink_metadata().unwrap().ino();
+        let by_flag = setup(&bed, &["--env", "--force", "--env-file", name]);
+        let mut by_variables = bed.command(["setup"]);
+        by_variables.envs([("STRATA_SETUP_ENV", "1"), ("STRATA_SETUP_FORCE", "1"), ("STRATA_ENV_FILE", name)]);
+        for said in [by_flag, setup(&bed, &["--env", "--env-file", name]), said(by_variables.output().unwrap())] {
+            assert_eq!((said.code, said.stdout.len()), (Some(2), 0), "{said:?}");
+            assert!(said.stderr.contains(&format!("'{name}' is {what}, and only a regular file")), "{said:?}");
+        }
+        assert_eq!(bed.path(name).symlink_metadata().unwrap().ino(), before, "{name} is still there");
+    }
+    std::fs::rename(bed.path("fifo"), bed.path(".env")).unwrap();
+    assert_eq!(setup(&bed, &["--env", "--force"]).code, Some(2));
+}
+
+#[test]
+fn a_bucket_that_is_not_named_is_missed() {
+    let bed = local();
+    let said = setup(&bed, &["--env", "--backend", "s3"]);
+    assert!(
+        said.code == Some(0) && said.stderr.contains("no bucket is named: set CHECKPOINT_BUCKET in '.env'"),
+        "{said:?}"
+    );
+    let named = setup(&bed, &["--env", "--force", "--backend", "s3", "--bucket", "b-1"]);
+    assert!(named.code == Some(0) && !named.stderr.contains("no bucket"), "{named:?}");
+}
+
 #[test]
 fn another_file_and_no_keys() {
     let bed = local();
@@ -103,8 +140,9 @@ fn another_file_and_no_keys() {
 fn a_repository_that_does_not_ignore_it_is_told_of() {
     let bed = bed_with_keys();
     let path = std::env::var_os("PATH").unwrap();
-    let git = Command::new("git").args(["init", "--quiet"]).arg(bed.path("")).status().unwrap();
-    assert!(git.success());
+    // Run by git itself, as in a hook, this would have its variables, which name another repository.
+    let git = Command::new("git").args(["init", "--quiet"]).arg(bed.path("")).env_clear().env("PATH", &path).status();
+    assert!(git.unwrap().success());
     let run = || said(bed.command(["setup", "--env", "--force"]).env("PATH", &path).output().unwrap());
     assert!(run().stderr.contains("add it to .gitignore"));
     bed.write(".gitignore", b".env\n");

@@ -7,8 +7,10 @@
 mod support;
 
 mod amazon;
+mod causes;
 mod dotenv;
 mod local;
+mod meanwhile;
 mod minio;
 mod policy;
 mod rights;

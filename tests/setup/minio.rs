@@ -3,9 +3,9 @@
 use base64::Engine;
 use md5::{Digest, Md5};
 
-use super::support::bed::{Bed, on, with};
+use super::support::bed::{Bed, Said, on, said, with};
 use super::support::minio::{self, Bucket};
-use super::{setup, state, summary, told};
+use super::{setup, state, states, summary, told};
 
 const FOREIGN: &str = "<Rule><ID>theirs</ID><Filter><And><Prefix>x/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag>\
     <ObjectSizeGreaterThan>500</ObjectSizeGreaterThan></And></Filter><Status>Enabled</Status>\
@@ -96,6 +96,45 @@ fn a_missing_bucket_is_made_and_then_takes_a_checkpoint() {
     }
     let put = run(&["put", "epoch_1"]);
     assert!(put.status.success(), "{put:?}");
+}
+
+#[test]
+fn a_dry_run_says_of_a_new_bucket_what_becomes_of_it() {
+    let bucket = minio::shared().bucket();
+    let name = format!("{}-dry", &bucket.name()[..30]);
+    let bed = as_root(&bucket);
+    let run = |flags: &[&str]| {
+        said(bed.command([&["setup", "--json"], flags].concat()).env("CHECKPOINT_BUCKET", &name).output().unwrap())
+    };
+    let flags = ["--expire-after-epochs", "9", "--epoch-duration", "1d", "--versioning"];
+    let (dry, real) = (run(&[&flags[..], &["--dry-run"]].concat()), run(&flags));
+    assert_eq!((dry.code, real.code), (Some(0), Some(0)), "{dry:?} {real:?}");
+    let told: Vec<_> =
+        states(&real).into_iter().map(|(step, state)| (step, state.replace("done", "would_do"))).collect();
+    assert_eq!(states(&dry), told);
+    assert_eq!(state(&real, "public_access"), "cannot_hold");
+    let details = |said: &Said| -> Vec<serde_json::Value> {
+        said.json_lines()
+            .iter()
+            .filter(|line| line["type"] == "setup_step")
+            .map(|line| line["detail"].clone())
+            .collect()
+    };
+    assert_eq!(details(&dry), details(&real));
+}
+
+/// MinIO says 403 of a bucket that is not there to who may do nothing with it.
+#[test]
+fn a_bucket_that_may_not_be_there_is_not_said_to_be_there() {
+    let bed = on(minio::shared().bucket());
+    let name = format!("{}-nil", &bed.bucket().name()[..30]);
+    let said = said(bed.command(["setup"]).env("CHECKPOINT_BUCKET", &name).output().unwrap());
+    let stdout = String::from_utf8_lossy(&said.stdout);
+    assert!(
+        said.code == Some(7) && stdout.contains("or it does not exist") && !stdout.contains("it exists"),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("an administrator has to run: strata-ckpt setup "), "{said:?}");
 }
 
 #[test]

@@ -1,9 +1,16 @@
 //! `setup --iam-policy`: exactly what is needed.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::support::bed::{Bed, minio, said, with};
+use storage::event::{Event, Observer};
+use storage::{Environment, ErrorKind, Overwrite, RuntimeConfig, S3Config, S3Storage, Transfer};
+use tokio::io::AsyncReadExt;
+
+use super::support::bed::{Bed, faulty, minio, said, with};
+use super::support::faulty::{Action, Faulty, Operation, Rule};
 use super::support::minio::Keys;
 use super::{setup, told};
 
@@ -111,10 +118,7 @@ impl Trial {
                 .filter(|line| !line.starts_with("warning: "))
                 .fold(String::new(), |text, line| text + "  " + line + "\n"),
         };
-        let words = words
-            .replace(self.bed.bucket().name(), "BUCKET")
-            .replace(self.bed.bucket().server().endpoint(), "ENDPOINT");
-        format!("{}: exit {}\n{words}", arguments.join(" "), said.code.unwrap())
+        format!("{}: exit {}\n{}", arguments.join(" "), said.code.unwrap(), self.settled(&words))
     }
 
     fn settled(&self, words: &str) -> String {
@@ -122,29 +126,59 @@ impl Trial {
         words.replace(self.bed.bucket().server().endpoint(), "ENDPOINT")
     }
 
-    /// A put of stdin that is interrupted when its upload has begun, so that it has to be given up.
-    fn interrupted_put(&self) -> String {
-        let mut child = self
-            .command(&["put", "-", "stream"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        // What is refused ends by itself.
-        let _ = stdin.write_all(&vec![1; 40 << 20]);
-        while self.bed.bucket().uploads().is_empty() && child.try_wait().unwrap().is_none() {
+    /// A stream that is cancelled when its upload has begun, so that it has to be given up: by the library, which has all
+    /// the time that the server takes.
+    fn cancelled_put(&self) -> String {
+        let Keys { id, secret, token } = self.keys.clone();
+        let mut variables = self.bed.bucket().environment();
+        let own =
+            [("CHECKPOINT_PREFIX", "runs/a".to_owned()), ("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)];
+        for (name, value) in own.into_iter().chain([("AWS_SESSION_TOKEN", token.unwrap())]) {
+            variables.retain(|(other, _)| other != name);
+            variables.push((name.to_owned(), value));
+        }
+        let config = S3Config::from_environment(self.bed.bucket().name(), &Environment::from_pairs(variables)).unwrap();
+        let warnings = Arc::new(Warnings::default());
+        let grace = Duration::from_secs(600);
+        let runtime = RuntimeConfig { cancel_grace: grace, observer: warnings.clone(), ..RuntimeConfig::default() };
+        let cancel = runtime.cancel.clone();
+        let putting = async move {
+            let store = Arc::new(S3Storage::with_config(config, runtime).await.unwrap());
+            // The end never comes.
+            let (_open, waiting) = tokio::io::duplex(1);
+            let reader = Cursor::new(vec![1; 40 << 20]).chain(waiting);
+            Transfer::new(store).put_stream(reader, "stream", Overwrite::Replace).await
+        };
+        let threads = tokio::runtime::Runtime::new().unwrap();
+        let putting = threads.spawn(putting);
+        while self.bed.bucket().uploads().is_empty() && !putting.is_finished() {
             std::thread::yield_now();
         }
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT);
-        let said = said(child.wait_with_output().unwrap());
-        drop(stdin);
-        let words = said.stderr.lines().filter(|line| !line.contains("CRC-64"));
-        let words = words.fold(String::new(), |text, line| text + "  " + line + "\n");
+        cancel.cancel();
+        let error = threads.block_on(putting).unwrap().unwrap_err();
+        let hint = error.hint().map(|hint| format!("hint: {hint}"));
+        let told = warnings.0.lock().unwrap().clone();
+        let told = told.into_iter().filter(|line| !line.contains("CRC-64")).map(|line| format!("warning: {line}"));
+        // Where it was cancelled differs from run to run.
+        let error = match error.kind() {
+            ErrorKind::Cancelled => "cancelled".to_owned(),
+            _ => format!("error: {error}"),
+        };
+        let told = told.chain([error]).chain(hint);
+        let words = told.fold(String::new(), |text, line| text + "  " + &line + "\n");
         let left = self.bed.bucket().uploads().len();
-        let code = said.code.unwrap();
-        format!("put - stream, interrupted: exit {code}, uploads left: {left}\n{}", self.settled(&words))
+        format!("put of a stream, cancelled: uploads left: {left}\n{}", self.settled(&words))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning { message } = event {
+            self.0.lock().unwrap().push((*message).to_owned());
+        }
     }
 }
 
@@ -171,10 +205,32 @@ fn each_subcommand_under_the_policy_and_without_each_of_its_actions() {
             &["bench", "--size", "5MiB", "--runs", "1", "--part-size", "5MiB", "-j", "2", "--op", "put"],
         ];
         let mut told: String = commands.iter().map(|arguments| trial.told(arguments)).collect();
-        told += &trial.interrupted_put();
+        told += &trial.cancelled_put();
         let name = action.map_or("policy_all".to_owned(), |action| format!("policy_without_{}", &action[3..]));
         // Which of several requests is refused first differs from run to run.
         let filters = [(r"epoch_[123]/\.strata", "epoch_N/.strata"), (r"\.strata-bench-[0-9a-f]+", ".strata-bench-ID")];
         insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(name, told) });
     }
+}
+
+/// The same by the command, which is told to stop by a signal.
+#[test]
+fn an_interrupted_put_that_may_not_abort_says_what_it_leaves() {
+    let server = Faulty::start([Rule::always(Operation::Abort, Action::refuse(403, "AccessDenied"))]);
+    let bed = faulty(&server);
+    let mut command = bed.command(["put", "-", "stream"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&vec![1; 20 << 20]).unwrap();
+    while server.count(Operation::Part) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let said = said(child.wait_with_output().unwrap());
+    drop(stdin);
+    assert_eq!((said.code, server.uploads().len()), (Some(130), 1), "{said:?}");
+    let warning = "warning: the unfinished upload of 'stream' could not be aborted and stays in the store: access to the \
+                   bucket 'checkpoints' is denied\nerror: interrupted\n";
+    assert!(said.stderr.contains(warning), "{said:?}");
 }

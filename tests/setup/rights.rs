@@ -79,13 +79,17 @@ fn a_bucket_that_may_not_be_made() {
     let keys = bed.bucket().keys_under(&format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["s3:ListBucket"],"Resource":["arn:aws:s3:::{missing}"]}}]}}"#
     ));
-    let mut command = bed.command(["setup"]);
-    command.env("CHECKPOINT_BUCKET", &missing).envs([
-        ("AWS_ACCESS_KEY_ID", &keys.id),
-        ("AWS_SECRET_ACCESS_KEY", &keys.secret),
-        ("AWS_SESSION_TOKEN", keys.token.as_ref().unwrap()),
-    ]);
-    let said = said(command.output().unwrap());
+    let run = |flags: &[&str]| {
+        let mut command = bed.command([&["setup"], flags].concat());
+        command.env("CHECKPOINT_BUCKET", &missing).envs([
+            ("AWS_ACCESS_KEY_ID", &keys.id),
+            ("AWS_SECRET_ACCESS_KEY", &keys.secret),
+            ("AWS_SESSION_TOKEN", keys.token.as_ref().unwrap()),
+        ]);
+        said(command.output().unwrap())
+    };
     let replaced = [(missing.as_str(), "BUCKET"), (bed.bucket().server().endpoint(), "ENDPOINT")];
-    insta::assert_snapshot!("rights_create", told(&said, &replaced));
+    insta::assert_snapshot!("rights_create", told(&run(&[]), &replaced));
+    let rights = serde_json::json!(["s3:CreateBucket", "s3:PutBucketOwnershipControls"]);
+    assert_eq!(summary(&run(&["--json"]))["missing_rights"], rights);
 }

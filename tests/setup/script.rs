@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::support::bed::{BINARY, Bed, Said, said, with};
+use super::support::bed::{BINARY, Bed, Said, on, said, with};
 use super::support::{minio, moto};
 use super::{state, summary};
 
@@ -48,6 +48,52 @@ fn its_settings_are_an_abort_after_a_week_and_a_transition_and_no_deletion() {
     assert_eq!((held.texts("DaysAfterInitiation"), held.texts("Days")), (vec!["2".to_owned()], vec!["40".to_owned()]));
     let refused = run(&bed, &[("TRANSITION_AFTER_EPOCHS", "1")], &[]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
+}
+
+#[test]
+fn what_follows_on_the_command_line_wins_over_its_settings() {
+    let (server, name) = (moto::shared(), moto::new_name());
+    let bed = with(server.environment(&name, "us-east-1"));
+    for (arguments, abort, transition) in [
+        (&["--abort-days", "3"][..], "3", "30"),
+        (&["--transition-after-epochs", "200"], "7", "50"),
+        (&["--epoch-duration", "12h"], "7", "60"),
+        (&["--transition-after-epochs=40", "--epoch-duration=1d", "--storage-class=GLACIER_IR"], "7", "40"),
+    ] {
+        let said = run(&bed, &[], arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        let held = server.call("GET", &format!("{name}?lifecycle="), "");
+        let days = (held.texts("DaysAfterInitiation"), held.texts("Days"));
+        assert_eq!(days, (vec![abort.to_owned()], vec![transition.to_owned()]), "{arguments:?}");
+    }
+    let local = run(&bed, &[], &["--backend", "local", "--json"]);
+    assert_eq!((local.code, state(&local, "directory").as_str()), (Some(0), "done"), "{local:?}");
+}
+
+#[test]
+fn the_modes_of_setup_are_its_own_as_well() {
+    let bed = on(minio::shared().bucket());
+    let settings = [("STORAGE_CLASS", "GLACIER_IR"), ("EXPIRE_AFTER_EPOCHS", "400"), ("NONCURRENT_DAYS", "4")];
+    let checked = run(&bed, &settings, &["--check", "--json"]);
+    let last = checked.json_lines().pop().unwrap();
+    assert_eq!((checked.code, &last["type"], &last["bad"]), (Some(0), &"checked".into(), &0.into()), "{checked:?}");
+    let policy = run(&bed, &settings, &["--iam-policy"]);
+    assert!(policy.code == Some(0) && policy.stdout_line().contains(bed.bucket().name()), "{policy:?}");
+    let env = run(&bed, &settings, &["--env"]);
+    assert_eq!(env.code, Some(0), "{env:?}");
+    let written = String::from_utf8(bed.read(".env")).unwrap();
+    assert!(written.contains(&format!("CHECKPOINT_BUCKET={}\n", bed.bucket().name())), "{written}");
+    let dry = run(&bed, &settings, &["--dry-run", "--json"]);
+    assert!(dry.json_lines().iter().any(|line| line["type"] == "setup" && line["dry_run"] == true), "{dry:?}");
+}
+
+#[test]
+fn a_class_to_move_to_without_a_move_is_no_setting() {
+    let (server, name) = (moto::shared(), moto::new_name());
+    let bed = with(server.environment(&name, "us-east-1"));
+    let said = run(&bed, &[("STORAGE_CLASS", "GLACIER_IR"), ("TRANSITION_AFTER_EPOCHS", "")], &[]);
+    assert!(said.code == Some(2) && said.stderr.contains("nothing says when"), "{said:?}");
+    assert_eq!(server.call("HEAD", &name, "").status, 404);
 }
 
 #[test]

@@ -27,6 +27,11 @@ pub fn local() -> Bed {
     Bed { directory: tempfile::tempdir().unwrap(), environment: Vec::new(), bucket: None }
 }
 
+/// The same where every user of the machine comes to: `TMPDIR` may be in a directory of one's own.
+pub fn local_within_reach() -> Bed {
+    Bed { directory: tempfile::tempdir_in("/tmp").unwrap(), ..local() }
+}
+
 /// MinIO, with the page's variables and the five permissions.
 pub fn minio() -> Bed {
     on(minio::shared().bucket())
@@ -54,6 +59,11 @@ pub fn faulty(server: &Faulty) -> Bed {
 /// A store that the environment names.
 pub fn with(environment: Vec<(String, String)>) -> Bed {
     Bed { directory: tempfile::tempdir().unwrap(), environment, bucket: None }
+}
+
+/// The same, where the store is this bucket by another way.
+pub fn with_bucket(environment: Vec<(String, String)>, bucket: Bucket) -> Bed {
+    Bed { bucket: Some(bucket), ..with(environment) }
 }
 
 /// What a command said.

@@ -31,7 +31,7 @@ pub const KMS_KEY: &str = "strata-test-key";
 const KMS_SECRET: &str = "IyqsU3kMFloCNup4BsZtf/rmfHVcTgznO2F25CkEH1g=";
 
 /// How long a MinIO may take to answer, on a machine that is busy with other things.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Who asks.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl Minio {
         let mut complaints = String::new();
         // A port that was free may be taken before the server binds it.
         for _ in 0..3 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let scheme = if authority.is_some() { "https" } else { "http" };
             let endpoint = format!("{scheme}://127.0.0.1:{port}");
             let client = Client::new(&endpoint, authority.as_ref());
@@ -128,7 +128,12 @@ impl Minio {
 
     /// A new, empty bucket with Object Lock.
     pub fn locked_bucket(&'static self) -> Bucket {
-        Bucket::create_locked(self, random_name("locked"))
+        self.locked_bucket_in("GOVERNANCE")
+    }
+
+    /// The same in this mode.
+    pub fn locked_bucket_in(&'static self, mode: &str) -> Bucket {
+        Bucket::create_locked(self, random_name("locked"), mode)
     }
 
     /// A new, empty bucket that keeps old versions.
@@ -231,6 +236,12 @@ fn ready(client: &Client, root: &Keys, child: &mut Child) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     false
+}
+
+/// Not one of those that the kernel gives to whoever asks for any: a server that is started again finds it free.
+pub(super) fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(15_000..30_000)).find(is_free).unwrap()
 }
 
 fn random_name(what: &str) -> String {

@@ -1,18 +1,17 @@
 //! A moto server (https://docs.getmoto.org) on loopback: the settings of buckets as AWS has them, where MinIO's hold
 //! less. It believes every signature, and is gone when the test process is, however that ends.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::minio::Keys;
 use super::minio::client::{Answer, Client};
+use super::minio::{Keys, free_port};
 use super::tool;
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 /// Becomes the server, after leaving a process behind that kills it at the end of the pipe to its stdin.
 const GUARD: &str = r#"
 exec 3<&0
@@ -44,7 +43,7 @@ impl Moto {
         let program = tool::find("STRATA_TEST_MOTO", "moto_server", "python/bin/moto_server");
         // A port that was free may be taken before the server binds it.
         for _ in 0..3 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let endpoint = format!("http://127.0.0.1:{port}");
             let client = Client::new(&endpoint, None);
             let mut child = Command::new("sh")

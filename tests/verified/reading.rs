@@ -125,7 +125,7 @@ fn an_object_that_is_replaced_between_two_ranges_is_not_mixed() {
     server.put_object("k", &bytes(11 * MIB));
     thread::scope(|scope| {
         let getting = scope.spawn(|| bed.run(["get", "k", "file", "--part-size", "5MiB", "-j", "1", "--no-resume"]));
-        while server.requests(Operation::Get).len() < 2 {
+        while server.count(Operation::Get) < 2 {
             thread::sleep(Duration::from_millis(5));
         }
         server.put_object("k", &vec![9; 11 * MIB]);

@@ -1,5 +1,6 @@
 //! `ls --verify`: is what is stored still what was put?
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
@@ -32,6 +33,12 @@ fn listed(bed: &Bed, arguments: &[&str]) -> (Vec<Value>, Option<i32>) {
     (said.json_lines(), said.code)
 }
 
+/// Whether files of this directory may have attributes of a user's own.
+fn has_attributes(directory: &Path) -> bool {
+    let probe = tempfile::NamedTempFile::new_in(directory).unwrap();
+    rustix::fs::fsetxattr(&probe, "user.strata-test", b"x", rustix::fs::XattrFlags::empty()).is_ok()
+}
+
 fn flipped(mut content: Vec<u8>, at: usize) -> Vec<u8> {
     content[at] ^= 1;
     content
@@ -48,11 +55,16 @@ fn whole_checkpoints_and_files_are_read_and_nothing_is_kept() {
         let lines: Vec<String> = said.stdout_line().lines().map(str::to_owned).collect();
         assert!(lines[0].ends_with("AGE  VERIFIED  STATE"), "{lines:?}");
         assert!(lines[1].starts_with("run ") && lines[1].ends_with("all       complete"), "{lines:?}");
-        assert!(lines[2].starts_with("single ") && lines[2].ends_with("all       file"), "{lines:?}");
+        // In a local store the checksum of a file is an attribute of it, which not every file system has.
+        let (told, verified) = match bed.name() == "MinIO" || has_attributes(&bed.path("")) {
+            true => ("all       file", "all"),
+            false => ("no checksum  file", "no_checksum"),
+        };
+        assert!(lines[2].starts_with("single ") && lines[2].ends_with(told), "{lines:?}");
         let (lines, code) = listed(&bed, &["--verify"]);
         assert_eq!(code, Some(0));
         assert_eq!((&lines[0]["verified"], &lines[0]["verified_bytes"]), (&"all".into(), &(11 * MIB + 1000).into()));
-        assert_eq!((&lines[1]["verified"], &lines[1]["damaged"]), (&"all".into(), &false.into()));
+        assert_eq!((&lines[1]["verified"], &lines[1]["damaged"]), (&verified.into(), &false.into()));
         let kept = |name: &str| bed.path(name).exists();
         assert!(!kept("run") && !kept("single"));
         bed.assert_nothing_left();

@@ -9,9 +9,11 @@ use storage::config::parse_size;
 /// Measure how fast the store is, and what to set
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without flags, puts and gets with auto, 4, 16 and 64 requests in flight are measured, for about half a minute in all. \
-What is not given is chosen so, or is as it was for the baseline. Everything is moved under a prefix of its own, \
-.strata-bench-..., which is removed at the end, also after Ctrl-C; as many bytes as --size are in the store at a time.
+Without flags, puts and gets with auto, 4, 16 and 64 requests in flight are measured, for about a minute in all, in \
+two or three runs each; cells for which these were too small are named. What is not given is chosen so, or is as it \
+was for the baseline. Everything is moved under a prefix of its own, .strata-bench-..., which is removed at the end, \
+also after Ctrl-C; as many bytes as --size are in the store at a time. What a kill leaves, rm --partial removes an \
+hour later. A bucket that keeps old versions keeps all of it, which is said.
 
 Throughput is the median of the runs, ± how far the furthest lies from it. Latencies are those of parts and ranges. First \
 byte is how long the store takes to answer: from a request to its first byte, or from the last byte of a part to its \
@@ -23,7 +25,8 @@ Examples:
   strata-ckpt bench --json > baseline.json
   strata-ckpt bench --baseline baseline.json --tolerance 10%     exit 10 where it is slower")]
 pub(crate) struct BenchArgs {
-    /// Bytes of each run; by default as many as take half a minute in all, 16MiB to 1GiB
+    /// Bytes of each run; by default as many as give each connection some parts, within a minute or so in all and an eighth
+    /// of the memory: 16MiB to 1GiB
     #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_SIZE", value_name = "SIZE", value_parser = parse_size)]
     pub(crate) size: Option<u64>,
 
@@ -31,7 +34,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, env = "STRATA_BENCH_OP", value_enum, ignore_case = true)]
     pub(crate) op: Option<Op>,
 
-    /// Runs of each cell, 1 to 100; by default 3, fewer where those would take more than a minute
+    /// Runs of each cell, 1 to 100; by default 3, fewer where eight cells would take more than a minute; one shows no spread
     #[arg(long, allow_negative_numbers = true, env = "STRATA_BENCH_RUNS", value_name = "N", value_parser = parse_count)]
     pub(crate) runs: Option<u32>,
 

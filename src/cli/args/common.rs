@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use storage::config::{parse_duration, parse_size};
+use storage::throttle::{Throttle, parse_rate};
 use storage::{Concurrency, PartSize};
 
 use super::list::{OneOrMore, parse_concurrencies, parse_part_sizes};
@@ -82,6 +83,17 @@ pub(crate) struct Common {
         value_parser = parse_concurrencies
     )]
     pub(crate) concurrency: OneOrMore<Concurrency>,
+
+    /// Bytes a second that all transfers together may move, such as 100MiB
+    #[arg(
+        long,
+        global = true,
+        allow_negative_numbers = true,
+        env = "STRATA_BWLIMIT",
+        value_name = "RATE",
+        value_parser = parse_rate
+    )]
+    pub(crate) bwlimit: Option<Throttle>,
 
     /// What stdin and stdout may hold in memory
     #[arg(

@@ -28,6 +28,9 @@ struct Page<'a> {
 /// Part sizes by concurrency, of one operation.
 struct Map {
     op: String,
+    /// What no colour and the full colour mean.
+    slowest: String,
+    fastest: String,
     concurrency: Vec<String>,
     rows: Vec<MapRow>,
 }
@@ -53,7 +56,8 @@ struct Chart {
 }
 
 struct Key {
-    colour: String,
+    /// A piece of the curve, as SVG.
+    line: String,
     label: String,
 }
 
@@ -108,9 +112,10 @@ fn map(cells: &[Cell], op: Operation) -> Option<Map> {
     let spot = |part_size: &str, n: &str| {
         let found = cells.iter().find(|cell| cell.part_size == part_size && cell.concurrency == n);
         let Some(cell) = found else { return Spot { rate: String::new(), spread: String::new(), heat: 0 } };
-        let spread = &cell.bytes_per_second;
-        let heat = (spread.median - slowest) / (fastest - slowest).max(1.0);
-        Spot { rate: rate_of(spread.median), spread: format!("±{:.0}%", spread.spread_percent), heat: percent(heat) }
+        let rate = cell.bytes_per_second.median;
+        // A cell by itself is the fastest that there is.
+        let heat = if fastest > slowest { (rate - slowest) / (fastest - slowest) } else { 1.0 };
+        Spot { rate: rate_of(rate), spread: table::spread(cell), heat: percent(heat) }
     };
     let rows = distinct(&cells, |cell| &cell.part_size).into_iter().map(|part_size| MapRow {
         part_size: part_size.to_owned(),
@@ -118,6 +123,8 @@ fn map(cells: &[Cell], op: Operation) -> Option<Map> {
     });
     Some(Map {
         op: op.to_string(),
+        slowest: rate_of(slowest),
+        fastest: rate_of(fastest),
         rows: rows.collect(),
         concurrency: concurrency.iter().map(|n| (*n).to_owned()).collect(),
     })
@@ -135,7 +142,7 @@ fn charts(cells: &[Cell]) -> Result<Vec<Chart>> {
         for part_size in distinct(&of_op, |cell| &cell.part_size) {
             let shown: Vec<&Cell> = of_op.iter().copied().filter(|cell| cell.part_size == part_size).collect();
             let key =
-                |(index, cell): (usize, &&Cell)| Key { colour: chart::colour(index), label: cell.concurrency.clone() };
+                |(index, cell): (usize, &&Cell)| Key { line: chart::sample(index), label: cell.concurrency.clone() };
             charts.push(Chart {
                 title: format!("{op}, parts {part_size}"),
                 svg: chart::latencies(&shown, slowest)?,

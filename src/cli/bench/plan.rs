@@ -13,8 +13,7 @@ const CONCURRENCY: [Concurrency; 4] =
 /// The plan.
 pub(super) fn of(context: &Context, args: &BenchArgs, baseline: Option<&Baseline>) -> Result<Plan> {
     let earlier = baseline.map(Baseline::ran_with).transpose();
-    let earlier =
-        earlier.map_err(|error| Error::invalid(format!("the baseline has a setting that is none: {error}")))?;
+    let earlier = earlier.map_err(|error| Error::invalid(format!("has a setting that is none: {error}")))?;
     let (common, typed) = (&context.common, &context.typed);
     let is_set = |typed: bool, variable: &str| typed || context.environment.get(variable).is_some();
     let part_sizes = match (is_set(typed.part_size, "STRATA_PART_SIZE"), &earlier) {

@@ -1,6 +1,6 @@
 //! `setup` of a bucket, step by step, and its policy.
 
-use storage::s3::setup::{self, Outcome, Plan, State, Step};
+use storage::s3::setup::{self, Outcome, Plan, State, Step, Topic};
 use storage::{S3Config, StorageBackend};
 
 use super::super::args::{AddressingStyle, SetupArgs};
@@ -66,18 +66,29 @@ pub(super) async fn run(context: &Context, args: &SetupArgs) -> anyhow::Result<(
 }
 
 fn print(context: &Context, args: &SetupArgs, step: &Step) -> storage::Result<()> {
-    let Step { topic, state, detail, before, right, hint, .. } = step;
+    let Step { topic, state, detail, before, rights, hint, .. } = step;
     let detail = match lifecycle::in_epochs(args, *topic) {
         Some(epochs) if *state != State::CannotHold => format!("{detail} ({epochs})"),
         _ => detail.clone(),
     };
     let (step, state) = (topic.as_str(), state.as_str());
+    // What the flags leave out is taken away, so a flag more is no use without those of now.
+    let hint = hint.as_ref().map(|hint| match topic {
+        Topic::Versioning => format!("{hint}: {} --noncurrent-days N", same_again(context, args)),
+        _ => hint.clone(),
+    });
     let (before, hint) = (before.as_deref(), hint.as_deref());
-    Line { step, state, detail: &detail, before, right: *right, hint }.print(context)
+    let right = (!rights.is_empty()).then(|| rights.join(" and "));
+    Line { step, state, detail: &detail, before, right: right.as_deref(), hint }.print(context)
+}
+
+/// The command as it was typed, with the settings of the lifecycle from wherever they came.
+fn same_again(context: &Context, args: &SetupArgs) -> String {
+    format!("strata-ckpt setup{}{}", context.typed.store_flags, lifecycle::flags(args))
 }
 
 fn missing_rights(steps: &[Step]) -> Vec<&'static str> {
-    let mut rights: Vec<&str> = steps.iter().filter_map(|step| step.right).collect();
+    let mut rights: Vec<&str> = steps.iter().flat_map(|step| step.rights.iter().copied()).collect();
     rights.dedup();
     rights
 }

@@ -2,7 +2,7 @@
 
 use storage::check::{Check, Outcome};
 use storage::checkpoint::{self, Detail, Totals};
-use storage::{LocalStorage, Result};
+use storage::{ErrorKind, LocalStorage, Result};
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Unfit, of_kind};
@@ -44,11 +44,13 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     if context.output.is_json() {
         context.output.objects([checked])?;
     }
-    if count(Outcome::Bad) == 0 {
-        let transfer = context.open(&location).await?;
-        let entries = checkpoint::list(&**transfer.store(), "", Detail::Checkpoints).await?;
-        context.progress.finish();
-        totals::tell(&context.output, &Totals::of(&entries));
+    if can_be_listed(&checks) {
+        match holdings(context, &location).await {
+            Ok(totals) => totals::tell(&context.output, &totals),
+            Err(error) if error.kind() == ErrorKind::Cancelled || count(Outcome::Bad) == 0 => return Err(error.into()),
+            // What is bad is told already, and may be why.
+            Err(error) => context.output.note(&format!("what {uri} holds is not known: {error}")),
+        }
     }
     let codes: Vec<u8> = checks.iter().filter_map(|check| Some(of_kind(check.kind?).0)).collect();
     match (codes.is_empty(), count(Outcome::Note)) {
@@ -58,6 +60,20 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
         (true, notes) => context.output.note(&format!("{uri} is fit for use; there are {notes} notes")),
     }
     Ok(())
+}
+
+/// Whether the store lets itself be listed, whatever else is bad.
+fn can_be_listed(checks: &[Check]) -> bool {
+    // A local directory that is not there yet is a note, and empty.
+    let works = |check: &Check| matches!(check.outcome, Outcome::Good | Outcome::Note);
+    checks.iter().any(|check| matches!(check.name, "s3:ListBucket" | "directory") && works(check))
+}
+
+async fn holdings(context: &Context, location: &Location) -> Result<Totals> {
+    let transfer = context.open(location).await?;
+    let entries = checkpoint::list(&**transfer.store(), "", Detail::Checkpoints).await?;
+    context.progress.finish();
+    Ok(Totals::of(&entries))
 }
 
 fn print(context: &Context, check: &Check) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -28,9 +29,7 @@ pub(super) fn write(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
     if is_there && !args.force {
         return Err(exists(&shown).into());
     }
-    if let Ok(target) = path.read_link() {
-        return Err(is_a_link(&shown, &target).into());
-    }
+    refuse_special(&path)?;
     let dropped = if is_there { dropped(&path, &values) } else { String::new() };
     let names = values.keys().copied().collect::<Vec<_>>().join(", ");
     let (state, verb) = match (args.dry_run, is_there) {
@@ -43,9 +42,36 @@ pub(super) fn write(context: &Context, args: &SetupArgs) -> anyhow::Result<()> {
         save(&path, &text, args.force)?;
     }
     let detail = format!("{shown} {verb}, for its owner alone, with {names}{dropped}");
-    let hint = is_published(&path)
+    let published = is_published(&path)
         .then(|| format!("git does not ignore '{shown}', and secrets belong into no repository: add it to .gitignore"));
+    let is_s3 = context.common.backend == Backend::S3;
+    let nameless = (is_s3 && context.common.bucket.is_none()).then(|| {
+        format!("no bucket is named: set CHECKPOINT_BUCKET in '{shown}', or give --bucket NAME, with --force")
+    });
+    let hints: Vec<String> = nameless.into_iter().chain(published).collect();
+    let hint = (!hints.is_empty()).then(|| hints.join("; "));
     Ok(Line { hint: hint.as_deref(), ..Line::new("settings", state, &detail) }.print(context)?)
+}
+
+/// Refuses to write where anything but a regular file is. To replace a device would take it from all who use it, and to read a
+/// FIFO may wait for ever, so it is asked before the file is opened.
+///
+/// # Errors
+/// [`ErrorKind::Exists`] for a symbolic link, [`ErrorKind::Invalid`] for anything else that is no regular file.
+pub(crate) fn refuse_special(path: &Path) -> Result<()> {
+    let shown = path.display().to_string();
+    let Ok(metadata) = path.symlink_metadata() else { return Ok(()) };
+    let kind = metadata.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_symlink() => return Err(is_a_link(&shown, &path.read_link().unwrap_or_default())),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a FIFO",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(Error::invalid(format!("'{shown}' is {what}, and only a regular file is replaced"))
+        .hint_is("name another file with --env-file"))
 }
 
 /// The settings of the former file that are not in the new one, in words and by their names alone.

@@ -27,7 +27,7 @@ pub(super) fn wished(args: &SetupArgs, amazon: bool) -> Result<Lifecycle> {
         Some(epochs) => Some(Transition { days: days(epochs, "--transition-after-epochs")?, class: class() }),
         None if args.storage_class.is_some() => {
             return Err(Error::invalid("--storage-class says where checkpoints move, and nothing says when")
-                .hint_is("add --transition-after-epochs N --epoch-duration TIME"));
+                .hint_is("add --transition-after-epochs N --epoch-duration TIME, or leave the storage class out"));
         }
         None => None,
     };

@@ -169,10 +169,11 @@ impl Doctor<'_> {
         let locked = header(&headers, "x-amz-object-lock-mode");
         let cost = "what rm removes and put replaces stays as an older version, and is paid for, until a lifecycle rule \
                     for noncurrent versions removes it";
+        let locked_cost = format!("{cost}, which it can only when its retention has ended");
         match (has_version, locked) {
             (_, Some(mode)) => {
                 let mode = mode.to_ascii_lowercase();
-                self.sheet.note(NAME, format!("kept, and locked against removal for a time ({mode})"), cost);
+                self.sheet.note(NAME, format!("kept, and locked against removal for a time ({mode})"), locked_cost);
             }
             (true, None) => self.sheet.note(NAME, "the bucket keeps older versions", cost),
             (false, None) => self.sheet.good(NAME, "none are kept: rm frees room at once"),
@@ -192,23 +193,41 @@ impl Doctor<'_> {
                 times.push(started.elapsed());
             }
         }
-        times.sort_unstable();
-        let (Some(shortest), Some(median), Some(longest)) = (times.first(), times.get(times.len() / 2), times.last())
-        else {
-            self.sheet.bad(NAME, &Error::new(ErrorKind::Unavailable, "no answer any more").hint_is("try again later"));
-            return Ok(());
-        };
-        let detail = format!(
-            "{}, the median of {} small requests ({} to {})",
-            shown(*median),
-            times.len(),
-            shown(*shortest),
-            shown(*longest)
-        );
-        match *median > FAR {
-            true => self.sheet.note(NAME, detail, "the server is far away: run in the bucket's region"),
-            false => self.sheet.good(NAME, detail),
+        match judged(times) {
+            Some((detail, true)) => self.sheet.note(NAME, detail, "the server is far away: run in the bucket's region"),
+            Some((detail, false)) => self.sheet.good(NAME, detail),
+            None => {
+                let silent = Error::new(ErrorKind::Unavailable, "no answer any more");
+                self.sheet.bad(NAME, &silent.hint_is("try again later"));
+            }
         }
         Ok(())
+    }
+}
+
+/// These times in words, and whether the server is far away.
+fn judged(mut times: Vec<Duration>) -> Option<(String, bool)> {
+    times.sort_unstable();
+    let (shortest, median, longest) = (times.first()?, times.get(times.len() / 2)?, times.last()?);
+    let (count, bounds) = (times.len(), format!("{} to {}", shown(*shortest), shown(*longest)));
+    let detail = format!("{}, the median of {count} small requests ({bounds})", shown(*median));
+    Some((detail, *median > FAR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_tells_how_far_away_a_server_is() {
+        let of = |times: &[u64]| judged(times.iter().map(|time| Duration::from_millis(*time)).collect());
+        assert_eq!(of(&[]), None);
+        for (times, detail, is_far) in [
+            (&[900, 12, 150][..], "150 ms, the median of 3 small requests (12 ms to 900 ms)", false),
+            (&[151], "151 ms, the median of 1 small requests (151 ms to 151 ms)", true),
+            (&[20, 200, 300, 400], "300 ms, the median of 4 small requests (20 ms to 400 ms)", true),
+        ] {
+            assert_eq!(of(times), Some((detail.to_owned(), is_far)));
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::backend::ObjectMeta;
 use crate::check::Origins;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::answer::{Answer, header};
+use crate::s3::codes::FORBIDDEN;
 use crate::s3::credentials::shortened;
 use crate::s3::list;
 use aws_credential_types::Credentials;
@@ -166,7 +167,8 @@ impl Doctor<'_> {
 
 /// A refusal by somebody who knows us, for want of a permission.
 pub(super) fn is_missing_right(error: &Error) -> bool {
-    error.kind() == ErrorKind::Denied && matches!(error.code(), None | Some("AccessDenied" | "AllAccessDisabled"))
+    let is_of_a_right = matches!(error.code(), Some(FORBIDDEN | "AccessDenied" | "AllAccessDisabled"));
+    error.kind() == ErrorKind::Denied && is_of_a_right
 }
 
 /// An answer that only a server of S3 gives.

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::config::S3Config;
+use super::lifecycle;
 use super::memory::{self, Facts};
 use super::request::Outgoing;
 use crate::body::blocking;
@@ -40,7 +41,7 @@ use crate::config::RuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Silent;
 use crate::retry::RetryBudget;
-use scratch::{Remains, Scratch};
+use scratch::{Remains, Scratch, Why};
 
 /// All checks, in their order.
 const ORDER: [&str; 27] = [
@@ -104,8 +105,10 @@ struct Held {
     get: bool,
     delete: bool,
     abort: bool,
-    /// None of the five: old versions can be removed.
+    /// None of the five: old versions may be removed.
     delete_version: bool,
+    /// They can be removed here: that is allowed, and nothing locks them.
+    versions_go: bool,
 }
 
 /// See [`S3Storage::check`](super::S3Storage::check).
@@ -206,18 +209,28 @@ impl Doctor<'_> {
 
     // --- the end
 
+    async fn clear(&mut self) -> Result<()> {
+        self.scratch.clear(self.held.list, self.held.delete_version).await
+    }
+
     async fn tidy_up(&mut self) {
         if !self.scratch.is_used() {
             return self.sheet.good(CLEAN_UP, "nothing was put");
         }
-        match (self.scratch.clear(self.held.list).await, self.scratch.remains()) {
+        match (self.clear().await, self.scratch.remains()) {
             (Ok(()), None) => self.sheet.good(CLEAN_UP, "nothing is left of what was tried"),
             (Ok(()), Some(Remains { what, why })) => {
                 let hint = match why {
-                    Some(why) => format!("they could not be removed: {why}; a lifecycle rule for noncurrent versions does it"),
-                    None => "to remove them takes s3:DeleteObjectVersion, which transfers do not need; a lifecycle rule for \
-                          noncurrent versions does it (strata-ckpt setup --noncurrent-days N)"
-                        .to_owned(),
+                    Why::Right => format!(
+                        "to remove them takes s3:DeleteObjectVersion, which transfers do not need; {}, of locked ones when \
+                         their retention has ended",
+                        self.by_rule().await
+                    ),
+                    Why::Locked => format!(
+                        "the bucket locks them: they stay until their retention ends; after that {}",
+                        self.by_rule().await
+                    ),
+                    Why::Other(why) => format!("they could not be removed: {why}; {}", self.by_rule().await),
                 };
                 self.sheet.note(CLEAN_UP, what, hint);
             }
@@ -225,19 +238,25 @@ impl Doctor<'_> {
         }
     }
 
+    /// What removes old versions where the identity may not.
+    async fn by_rule(&self) -> String {
+        let command = lifecycle::to_delete_old_versions(&self.client).await;
+        format!("a lifecycle rule for noncurrent versions does it ({command})")
+    }
+
     /// The same after an interruption; what to tell then.
     async fn tidy_up_after(&mut self) -> String {
         if !self.scratch.is_used() {
             return "nothing was put into the store".to_owned();
         }
-        let mut cleared = self.scratch.clear(self.held.list).await;
+        let mut cleared = self.clear().await;
         for _ in 0..AFTERTHOUGHTS {
             if cleared.is_err() {
                 break;
             }
             // A server may still carry out what it was asked for before it was given up.
             tokio::time::sleep(BETWEEN_THOUGHTS).await;
-            cleared = self.scratch.clear(self.held.list).await;
+            cleared = self.clear().await;
         }
         match (cleared, self.scratch.remains()) {
             (Ok(()), None) => "what it tried with was removed from the store".to_owned(),

@@ -15,15 +15,21 @@ use crate::s3::request::Outgoing;
 use crate::s3::upload::part_request;
 use crate::s3::{delete, get, put, upload};
 
-/// Reading these is nothing that a transfer does: subresource and permission.
-const SUPERFLUOUS: [(&str, &str); 6] = [
+/// Reading these settings of the bucket is nothing that a transfer does: subresource and permission. Some servers give who may
+/// list a bucket its versions, and who may read an object its tags: those say nothing.
+const SUPERFLUOUS: [(&str, &str); 9] = [
     ("policy", "s3:GetBucketPolicy"),
     ("acl", "s3:GetBucketAcl"),
     ("lifecycle", "s3:GetLifecycleConfiguration"),
     ("location", "s3:GetBucketLocation"),
     ("versioning", "s3:GetBucketVersioning"),
+    ("encryption", "s3:GetEncryptionConfiguration"),
+    ("object-lock", "s3:GetBucketObjectLockConfiguration"),
+    ("tagging", "s3:GetBucketTagging"),
     ("uploads", "s3:ListBucketMultipartUploads"),
 ];
+/// How many more rights than the five are tried: those, that to list parts and that to remove versions.
+const TRIED: usize = SUPERFLUOUS.len() + 2;
 /// No upload has it.
 const NO_UPLOAD: &str = "c3RyYXRhLWNrcHQtbm8tc3VjaC11cGxvYWQ";
 /// A small object that later checks work with.
@@ -41,29 +47,43 @@ impl Doctor<'_> {
 
         let list = self.held.list;
         self.tell_right("s3:ListBucket", if list { Ok("new names are listed") } else { Err(None) });
+        self.held.delete_version = self.may_remove_versions(&absent).await?;
         let put = match self.held.delete {
-            true => {
-                let key = self.scratch.place(OBJECT);
-                let body = PartBody::from_bytes(self.object.clone());
-                let options = WriteOptions::replace();
-                self.unless_cancelled(put::put(&client, &key, &body, &options)).await?.map(drop)
-            }
+            true => self.put_small_object().await?,
             false => self.unless_cancelled(self.part_of_no_upload(&absent)).await?,
         };
         self.held.put = is_held(&put);
         let told = if self.held.delete { "an object was put" } else { "allowed, as far as was tried" };
         self.tell_tried("s3:PutObject", put, told);
-
-        if let Some((version, _)) = client.learnt.versions.left().into_iter().next() {
-            // Where nothing of this version is, nothing goes; whether it may tells how much may be put.
-            let nowhere = Version { key: client.full_key(&absent)?, ..version };
-            let removed = self.unless_cancelled(delete::delete_version(&client, &nowhere)).await?;
-            self.held.delete_version = removed.is_ok();
-        }
         self.get().await?;
         self.tell_tried("s3:DeleteObject", deleted, "allowed");
         self.tell_tried("s3:AbortMultipartUpload", aborted, "allowed");
         Ok(())
+    }
+
+    /// Whether versions may be removed, of a name where nothing is. That nothing goes by `null`, which is what a bucket
+    /// calls the version of an object that has none.
+    async fn may_remove_versions(&self, absent: &str) -> Result<bool> {
+        let nothing = Version { key: self.client.full_key(absent)?, id: "null".to_owned() };
+        Ok(self.unless_cancelled(delete::delete_version(&self.client, &nothing)).await?.is_ok())
+    }
+
+    /// Puts the small object. In a bucket that keeps versions its first one is removed again, if it can be: that alone tells
+    /// whether what is put stays, for want of a right or under a lock.
+    async fn put_small_object(&mut self) -> Result<Result<()>> {
+        let client = self.client.clone();
+        let key = self.scratch.place(OBJECT);
+        let body = PartBody::from_bytes(self.object.clone());
+        let options = WriteOptions::replace();
+        let put = self.unless_cancelled(put::put(&client, &key, &body, &options)).await?.map(drop);
+        if put.is_err() || !client.learnt.versions.any_seen() {
+            return Ok(put);
+        }
+        self.held.versions_go = self.scratch.remove_first_version(&key, self.held.delete_version).await?;
+        match self.held.versions_go {
+            true => Ok(self.unless_cancelled(put::put(&client, &key, &body, &options)).await?.map(drop)),
+            false => Ok(put),
+        }
     }
 
     /// A part of an upload that does not exist needs the permission and leaves nothing.
@@ -143,27 +163,32 @@ impl Doctor<'_> {
         format!("arn:{partition}:s3:::{bucket}{objects}")
     }
 
-    /// Only settings are read, and nothing is done with them.
+    /// Only what reading shows, and nothing is done with it; that versions may be removed is known by then.
     pub(super) async fn other_rights(&mut self) -> Result<()> {
         const NAME: &str = "other rights";
+        const UNTRIED: &str = "rights that write cannot be tried without writing";
         let client = self.client.clone();
-        let asked = SUPERFLUOUS.map(|(subresource, permission)| {
+        let of_bucket = SUPERFLUOUS.map(|(about, permission)| (about_bucket(&client, "GET", Some(about)), permission));
+        let mut parts = client.object_request("GET", &client.full_key(&self.scratch.absent())?);
+        parts.add_param("uploadId", NO_UPLOAD);
+        let of_parts = (Outgoing::new(parts, &client.bucket, None), "s3:ListMultipartUploadParts");
+        let asked = of_bucket.into_iter().chain([of_parts]).map(|(outgoing, permission)| {
             let client = &client;
             async move {
-                let outgoing = about_bucket(client, "GET", Some(subresource)).ok()?;
-                let answer = client.answer(&outgoing).await.ok()?;
+                let answer = client.answer(&outgoing.ok()?).await.ok()?;
                 let code = Details::of(&answer, &[]).code.unwrap_or_default();
-                let is_told_of_none =
-                    answer.status.as_u16() == 404 && code.starts_with("NoSuch") && code != "NoSuchBucket";
+                let names_none = code.starts_with("NoSuch") || code.ends_with("NotFoundError");
+                let is_told_of_none = answer.status.as_u16() == 404 && names_none && code != "NoSuchBucket";
                 (answer.status.is_success() || is_told_of_none).then_some(permission)
             }
         });
-        let found: Vec<&str> = self.unless_cancelled(join_all(asked)).await?.into_iter().flatten().collect();
+        let mut found: Vec<&str> = self.unless_cancelled(join_all(asked)).await?.into_iter().flatten().collect();
+        found.extend(self.held.delete_version.then_some("s3:DeleteObjectVersion"));
         match found.is_empty() {
-            true => self.sheet.good(NAME, format!("none of {} that were tried", SUPERFLUOUS.len())),
+            true => self.sheet.good(NAME, format!("none of {TRIED} that were tried; {UNTRIED}")),
             false => self.sheet.note(
                 NAME,
-                format!("more rights than needed: {}", found.join(", ")),
+                format!("more rights than needed: {}; {UNTRIED}", found.join(", ")),
                 "five permissions are enough: strata-ckpt setup --iam-policy prints the policy",
             ),
         }

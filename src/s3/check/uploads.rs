@@ -12,7 +12,7 @@ use crate::s3::memory::Crc64Known;
 use crate::s3::payload::Payload;
 use crate::s3::sums::SPARE;
 use crate::s3::upload::part_request;
-use crate::s3::{complete, get, upload};
+use crate::s3::{complete, get, put, upload};
 
 /// The smallest part that S3 takes before the last one
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
@@ -34,7 +34,7 @@ impl Doctor<'_> {
         }
         let key = self.scratch.place("parts");
         // What would stay for good is kept small.
-        let stays = self.client.learnt.versions.any_seen() && !self.held.delete_version;
+        let stays = self.client.learnt.versions.any_seen() && !self.held.versions_go;
         let parts = if stays { vec![fresh_bytes(SMALL)] } else { vec![fresh_bytes(PART), fresh_bytes(SMALL)] };
         let made = self.upload(&key, &parts, Precondition::None).await?;
         let aborted = match &made {
@@ -75,6 +75,10 @@ impl Doctor<'_> {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
+        let note = match self.note(path, &id).await? {
+            Ok(note) => note,
+            Err(error) => return Ok(Err(error)),
+        };
         let work = async {
             let mut receipts: Vec<PartReceipt> = Vec::with_capacity(parts.len());
             let mut offset = 0;
@@ -97,7 +101,16 @@ impl Doctor<'_> {
             client.learnt.versions.size_is(&client.full_key(path)?, stored.size);
         }
         self.scratch.ended(path, &id);
+        self.scratch.forget(&note).await;
         Ok(outcome)
+    }
+
+    /// Notes an upload in the store; its name there. An upload that cannot be noted gets no part, and is aborted at the end.
+    async fn note(&mut self, path: &str, id: &UploadId) -> Result<Result<String>> {
+        let (key, json) = self.scratch.note_of(path, id);
+        let body = PartBody::from_bytes(json);
+        let options = WriteOptions::replace();
+        Ok(self.unless_cancelled(put::put(&self.client, &key, &body, &options)).await?.map(|_| key))
     }
 
     /// The id is waited for a little longer than the caller's token allows: who does not know it can abort nothing.
@@ -129,6 +142,10 @@ impl Doctor<'_> {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };
+        let note = match self.note(&path, &id).await? {
+            Ok(note) => note,
+            Err(error) => return Ok(Err(error)),
+        };
         let body = PartBody::from_bytes(fresh_bytes(SMALL));
         let sending = async {
             upload::put_part(&client, &path, &id, Part { number: 1, offset: 0 }, &body).await?;
@@ -142,6 +159,7 @@ impl Doctor<'_> {
         let outcome = self.unless_cancelled(sending).await?;
         if outcome.is_ok() {
             self.scratch.ended(&path, &id);
+            self.scratch.forget(&note).await;
         }
         Ok(outcome)
     }

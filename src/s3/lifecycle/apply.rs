@@ -1,17 +1,23 @@
 //! Our rule, brought to the server: read, merged, written, read back and compared.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::aside::is_unknown;
 use super::super::client::Client;
 use super::document::Document;
+use super::others::Others;
 use super::rule::Lifecycle;
 use super::store::{self, Held};
+use super::undo::taken_back;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Somebody else may write at the same time; so often it is read, merged and written again.
-const ROUNDS: usize = 3;
+/// Somebody else may write at the same time; so often it is written at the most, merged with what is there.
+const ROUNDS: usize = 5;
+/// How long after a write it is looked once more whether our rule is still there, in milliseconds. Several that run at the same
+/// time do not do so at the same moment again.
+const SECOND_LOOK: Range<u64> = 500..1000;
 /// Amazon's S3 may answer with the former lifecycle for a moment. How long it is asked again, at the least.
 const PATIENCE: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -27,8 +33,8 @@ pub(crate) struct Applied {
     pub(crate) before: Option<Lifecycle>,
     /// There was a rule of our name that did something else than ours do.
     pub(crate) was_strange: bool,
-    /// Rules that are not ours.
-    pub(crate) others: usize,
+    /// The rules beside ours.
+    pub(crate) others: Others,
     /// Somebody else changed theirs at the same time.
     pub(crate) meanwhile: bool,
     /// The server's words for what it does not take.
@@ -42,8 +48,25 @@ pub(crate) enum Stage {
     Write,
 }
 
+impl Applied {
+    /// What it would come to in a bucket that is not there yet.
+    pub(crate) fn to_none(client: &Client, wish: &Lifecycle) -> Self {
+        let held = if client.learnt.is_minio() { wish.as_minio_holds_it() } else { wish.clone() };
+        let changed = !held.is_empty();
+        Applied {
+            held,
+            changed,
+            before: None,
+            was_strange: false,
+            others: Others::default(),
+            meanwhile: false,
+            refusal: None,
+        }
+    }
+}
+
 /// Makes our rule for `prefix` do what `wish` says, as far as the server can hold it. A lifecycle that does so already
-/// is not written again.
+/// is not written again; one that was written is looked at once more after a while.
 pub(crate) async fn apply(
     client: &Arc<Client>,
     wish: &Lifecycle,
@@ -51,32 +74,46 @@ pub(crate) async fn apply(
     dry_run: bool,
 ) -> Result<Applied, (Stage, Error)> {
     let id = super::rule_id(prefix);
-    let (mut changed, mut meanwhile, mut refusal, mut before, mut was_strange) = (false, false, None, None, false);
+    let (mut changed, mut meanwhile, mut refusal) = (false, false, None);
     // What to ask for: less than what is wished where the server has refused that.
     let mut goal = wish.clone();
+    // What this server was seen to make of it, and whether that was too short ago to be sure that it stays.
+    let (mut made, mut is_fresh) = (None, false);
     let mut held = match store::read(client).await {
         Ok(held) => held,
         Err(error) if is_unknown(client, &error) => {
-            let (held, refusal) = (Lifecycle::default(), Some(error));
-            return Ok(Applied { held, changed, before, was_strange, others: 0, meanwhile, refusal });
+            let nothing = Applied { held: Lifecycle::default(), changed: false, ..Applied::to_none(client, wish) };
+            return Ok(Applied { refusal: Some(error), ..nothing });
         }
         Err(error) => return Err((Stage::Read, error)),
     };
-    for round in 0..ROUNDS {
+    let first = ours_of(&held, &id, prefix);
+    let (was_strange, before) = (first == Some(None), first.flatten());
+    let mut writes = 0;
+    loop {
         let ours = ours_of(&held, &id, prefix);
-        if round == 0 {
-            was_strange = ours == Some(None);
-            before = ours.clone().flatten();
-        }
-        let others = held.document.others(&id);
-        let done = |held| {
-            let (before, others) = (before.clone(), others.len());
-            Applied { held, changed, before, was_strange, others, meanwhile, refusal: None }
+        let is_made = |now: &Lifecycle| made.as_ref() == Some(now);
+        let settled = match &ours {
+            Some(Some(ours)) if is_enough(client, ours, &goal) || is_made(ours) => Some(ours.clone()),
+            None if goal.is_empty() || is_made(&Lifecycle::default()) => Some(Lifecycle::default()),
+            _ => None,
         };
-        match &ours {
-            Some(Some(ours)) if is_enough(client, ours, &goal) => return Ok(Applied { refusal, ..done(ours.clone()) }),
-            None if goal.is_empty() => return Ok(Applied { refusal, ..done(Lifecycle::default()) }),
-            _ => {}
+        if settled.is_some() && is_fresh {
+            // Who had read the lifecycle before our write may write it back over ours only now.
+            pause(client, Duration::from_millis(fastrand::u64(SECOND_LOOK)))
+                .await
+                .map_err(|error| (Stage::Read, error))?;
+            held = store::read(client).await.map_err(|error| (Stage::Read, error))?;
+            is_fresh = false;
+            continue;
+        }
+        meanwhile |= changed && settled.is_none();
+        let done = |now: Lifecycle, document: &Document| {
+            let (before, others) = (before.clone(), Others::of(document, &id, prefix));
+            Applied { held: now, changed, before, was_strange, others, meanwhile, refusal: None }
+        };
+        if let Some(now) = settled {
+            return Ok(Applied { refusal, ..done(now, &held.document) });
         }
         if dry_run {
             let would = if client.learnt.is_minio() { goal.as_minio_holds_it() } else { goal };
@@ -84,46 +121,55 @@ pub(crate) async fn apply(
                 Some(now) => now.as_ref() != Some(&would),
                 None => !would.is_empty(),
             };
-            return Ok(Applied { changed: is_change, ..done(would) });
+            return Ok(Applied { changed: is_change, ..done(would, &held.document) });
         }
+        if writes == ROUNDS {
+            return Err((Stage::Write, too_often(client)));
+        }
+        writes += 1;
+        let others = held.document.others(&id);
         let written = write(client, &mut held, &id, prefix, &goal, &mut refusal).await?;
         let now = held.document.others(&id);
         meanwhile |= now != others;
         let others = now;
         let Some(written) = written else {
-            let others = others.len();
-            return Ok(Applied {
-                held: Lifecycle::default(),
-                changed,
-                before,
-                was_strange,
-                others,
-                meanwhile,
-                refusal,
-            });
+            let (held, others) = (Lifecycle::default(), Others::of(&held.document, &id, prefix));
+            return Ok(Applied { held, changed, before, was_strange, others, meanwhile, refusal });
         };
         goal = written;
         changed = true;
         let earlier = held.document.text_of(&id);
         held = read_back(client, &id, prefix, &goal, &others).await.map_err(|error| (Stage::Read, error))?;
+        is_fresh = true;
         if held.document.others(&id) == others {
-            let others = others.len();
-            return match kept(ours_of(&held, &id, prefix), &goal, client.site().is_amazon()) {
-                Some(held) => Ok(Applied { held, changed, before, was_strange, others, meanwhile, refusal }),
-                None => Err((Stage::Write, taken_back(client, &held, &id, &earlier).await)),
-            };
+            made = kept(ours_of(&held, &id, prefix), &goal, client.site().is_amazon());
+            if made.is_none() {
+                return Err((Stage::Write, taken_back(client, &held, &id, &earlier).await));
+            }
+        } else {
+            meanwhile = true;
         }
-        meanwhile = true;
     }
-    let often = Error::new(ErrorKind::Unavailable, "others change the lifecycle of the bucket all the time")
+}
+
+fn too_often(client: &Client) -> Error {
+    Error::new(ErrorKind::Unavailable, "others change the lifecycle of the bucket all the time")
         .on(client.bucket.as_str())
         .at(client.site().to_string())
-        .hint_is("find out who does, and run the same command again when it is quiet");
-    Err((Stage::Write, often))
+        .hint_is("find out who does, and run the same command again when it is quiet")
+}
+
+/// Waits, unless the caller's token fires.
+async fn pause(client: &Client, time: Duration) -> Result<()> {
+    tokio::select! {
+        biased;
+        () = client.runtime.cancel.cancelled() => Err(Error::cancelled()),
+        () = tokio::time::sleep(time) => Ok(()),
+    }
 }
 
 /// Our rule as the server has it: none, one that does something else than ours do, or what it does.
-fn ours_of(held: &Held, id: &str, prefix: &str) -> Option<Option<Lifecycle>> {
+pub(super) fn ours_of(held: &Held, id: &str, prefix: &str) -> Option<Option<Lifecycle>> {
     match held.document.ours(id).as_slice() {
         [] => None,
         [one] => Some(Lifecycle::of(&one.element, prefix)),
@@ -209,11 +255,7 @@ async fn read_back(client: &Arc<Client>, id: &str, prefix: &str, goal: &Lifecycl
         if is_there && held.document.others(id) == others {
             break;
         }
-        tokio::select! {
-            biased;
-            () = client.runtime.cancel.cancelled() => return Err(Error::cancelled()),
-            () = tokio::time::sleep(delay) => {}
-        }
+        pause(client, delay).await?;
         held = store::read(client).await?;
     }
     Ok(held)
@@ -225,41 +267,6 @@ fn kept(ours: Option<Option<Lifecycle>>, goal: &Lifecycle, amazon: bool) -> Opti
     // A rule that does nothing at all is none.
     let kept = ours.unwrap_or_else(|| Some(Lifecycle::default()))?;
     (kept == *goal || (!amazon && goal.remainders().contains(&kept))).then_some(kept)
-}
-
-/// A rule that is not what was written may delete what it must not, so the `earlier` one takes its place again, or none
-/// where there was none.
-async fn taken_back(client: &Arc<Client>, held: &Held, id: &str, earlier: &str) -> Error {
-    let is_back = !earlier.is_empty() && is_put_back(client, held, id, earlier).await;
-    let hint = match is_back {
-        true => "the earlier rule was put back in its place: the new one might have done more than it should",
-        false => match held.write(client, id, None).await {
-            Ok(()) if earlier.is_empty() => "our rule was taken out again: it might have done more than it should",
-            Ok(()) => {
-                "our rule was taken out, since the server did not take the earlier one back: it might have done more \
-                 than it should"
-            }
-            Err(_) => "look at it with the server's own tools: our rule is in there, and may do more than it should",
-        },
-    };
-    Error::new(ErrorKind::Other, "the server holds another lifecycle than the one that it took")
-        .action("write the lifecycle of the bucket")
-        .on(client.bucket.as_str())
-        .at(client.site().to_string())
-        .hint_is(hint)
-}
-
-/// Who changes one rule on its way may change the earlier one as well.
-async fn is_put_back(client: &Arc<Client>, held: &Held, id: &str, earlier: &str) -> bool {
-    let expected = held.document.with(id, Some(earlier));
-    let expected = expected.as_deref().and_then(|text| Document::parse(text.as_bytes()));
-    if held.write(client, id, Some(earlier)).await.is_err() {
-        return false;
-    }
-    match (store::read(client).await, expected) {
-        (Ok(now), Some(expected)) => now.document.is_same_for(id, &expected),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

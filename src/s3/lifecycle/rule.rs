@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 /// S3's bound for the id of a rule in characters:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html>.
 const LONGEST_ID: usize = 255;
+/// How the ids of our rules begin.
+const OWN_ID: &str = "strata-ckpt";
 /// Classes that are cheaper to keep and as quick to read, the days that an object has to be old before it may go there,
 /// and those that it is paid for there at the least:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html>,
@@ -192,11 +194,16 @@ fn fits_class(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
+/// Whether a rule with this id is one of this tool's, of whatever prefix.
+pub(super) fn is_of_this_tool(id: &str) -> bool {
+    id.strip_prefix(OWN_ID).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
 /// The id of our rule for a prefix, which ends in `/` or is empty.
 pub(crate) fn rule_id(prefix: &str) -> String {
     let id = match prefix {
-        "" => "strata-ckpt".to_owned(),
-        _ => format!("strata-ckpt:{prefix}"),
+        "" => OWN_ID.to_owned(),
+        _ => format!("{OWN_ID}:{prefix}"),
     };
     // What counts as a character in S3 is not said: bytes are never fewer.
     if id.len() <= LONGEST_ID && !id.chars().any(char::is_control) {

@@ -1,36 +1,51 @@
-//! Who may get at a bucket. A new one is closed; of one that is there it is only said how it is: others may rely on it.
+//! Who may get at a bucket. A new one is closed, and so is one that nobody has used or said anything about, as a setup leaves
+//! it that was interrupted; of any other it is only said how it is: others may rely on it.
 
-use super::super::bucket::{self, OWNER_ENFORCED, Ownership};
+use super::super::bucket::{self, BLOCKS, OWNER_ENFORCED, Ownership, PublicAccess};
 use super::Run;
 use super::step::{State, Step, Topic};
 use crate::error::Result;
 
 const BLOCKED: &str = "blocked";
 const ENFORCED: &str = "the bucket's owner owns every object; access lists are off";
+/// Why a bucket that was there is closed all the same.
+const UNFINISHED: &str = "the bucket is empty and nothing was set, as where a setup was interrupted";
+const READ_ACCESS: &str = "s3:GetBucketPublicAccessBlock";
+const READ_OWNERSHIP: &str = "s3:GetBucketOwnershipControls";
 
 impl Run<'_, '_> {
     pub(super) async fn public_access(&mut self) -> Result<()> {
         let (client, topic) = (self.client, Topic::PublicAccess);
-        if self.is_new && self.plan.dry_run {
-            return self.tell(Step::new(topic, State::WouldDo, BLOCKED.to_owned()));
-        }
-        let open = match bucket::public_access(client).await {
-            Ok(Some(open)) => open,
-            Ok(None) => {
+        let found = match bucket::public_access(client).await {
+            Err(error) if self.is_still_to_be_made(&error) => PublicAccess::Unset,
+            Err(error) => return self.fail(topic, READ_ACCESS, error),
+            Ok(found) => found,
+        };
+        let open = match found {
+            PublicAccess::Unknown => {
                 let detail =
                     "this server has no block for it: nothing is public unless a policy makes it so".to_owned();
                 return self.tell(Step::new(topic, State::CannotHold, detail));
             }
-            Err(error) => return self.fail(topic, "s3:GetBucketPublicAccessBlock", error),
+            // Amazon's S3 blocks it in every new bucket by itself.
+            PublicAccess::Open(open) if open.is_empty() => {
+                let state = if self.is_new { State::Done } else { State::Found };
+                return self.tell(Step::new(topic, state, BLOCKED.to_owned()));
+            }
+            PublicAccess::Open(open) => open,
+            PublicAccess::Unset => {
+                self.is_unfinished = !self.is_new && bucket::is_empty(client).await?;
+                BLOCKS.to_vec()
+            }
         };
-        if open.is_empty() {
-            return self.tell(Step::new(topic, State::Found, BLOCKED.to_owned()));
-        }
-        if self.is_new {
-            return match bucket::block_public_access(client).await {
-                Ok(()) => self.tell(Step::new(topic, State::Done, BLOCKED.to_owned())),
-                Err(error) => self.fail(topic, "s3:PutBucketPublicAccessBlock", error),
-            };
+        if self.is_ours_to_close() {
+            if !self.plan.dry_run
+                && let Err(error) = bucket::block_public_access(client).await
+            {
+                return self.fail(topic, "s3:PutBucketPublicAccessBlock", error);
+            }
+            let detail = self.closed(BLOCKED);
+            return self.tell(Step::new(topic, self.did(), detail));
         }
         let detail = format!("not blocked, and left so: {}", open.join(", "));
         let hint = format!(
@@ -43,12 +58,10 @@ impl Run<'_, '_> {
 
     pub(super) async fn ownership(&mut self) -> Result<()> {
         let (client, topic) = (self.client, Topic::Ownership);
-        if self.is_new && self.plan.dry_run {
-            return self.tell(Step::new(topic, State::WouldDo, ENFORCED.to_owned()));
-        }
         let found = match bucket::ownership(client).await {
+            Err(error) if self.is_still_to_be_made(&error) => Ownership::Unset,
+            Err(error) => return self.fail(topic, READ_OWNERSHIP, error),
             Ok(found) => found,
-            Err(error) => return self.fail(topic, "s3:GetBucketOwnershipControls", error),
         };
         let set = match found {
             Ownership::Set(set) if set == OWNER_ENFORCED => {
@@ -59,6 +72,15 @@ impl Run<'_, '_> {
                 let detail = "this server has no such setting".to_owned();
                 return self.tell(Step::new(topic, State::CannotHold, detail));
             }
+            Ownership::Unset if self.is_ours_to_close() => match self.enforce_ownership().await {
+                Ok(()) => {
+                    let detail = self.closed(ENFORCED);
+                    return self.tell(Step::new(topic, self.did(), detail));
+                }
+                // Somebody has given rights in its access list, so it is no bucket that was only begun.
+                Err(error) if error.code() == Some("InvalidBucketAclWithObjectOwnership") => "ObjectWriter".to_owned(),
+                Err(error) => return self.fail(topic, "s3:PutBucketOwnershipControls", error),
+            },
             Ownership::Set(set) => set,
             Ownership::Unset => "ObjectWriter".to_owned(),
         };
@@ -69,5 +91,24 @@ impl Run<'_, '_> {
             client.bucket
         );
         self.tell(Step { hint: Some(hint), ..Step::new(topic, State::Found, detail) })
+    }
+
+    async fn enforce_ownership(&self) -> Result<()> {
+        match self.plan.dry_run {
+            true => Ok(()),
+            false => bucket::enforce_ownership(self.client).await,
+        }
+    }
+
+    /// Nobody else can rely on how it is.
+    fn is_ours_to_close(&self) -> bool {
+        self.is_new || self.is_unfinished
+    }
+
+    fn closed(&self, how: &str) -> String {
+        match self.is_unfinished {
+            true => format!("{how}; {UNFINISHED}"),
+            false => how.to_owned(),
+        }
     }
 }

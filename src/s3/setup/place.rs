@@ -6,7 +6,7 @@ use super::step::{State, Step, Topic};
 use crate::error::Result;
 
 /// What the creation takes; the second because a new bucket is given its ownership with it.
-const TO_CREATE: &str = "s3:CreateBucket and s3:PutBucketOwnershipControls";
+const TO_CREATE: [&str; 2] = ["s3:CreateBucket", "s3:PutBucketOwnershipControls"];
 
 impl Run<'_, '_> {
     /// Whether the bucket is there now.
@@ -23,10 +23,17 @@ impl Run<'_, '_> {
             }
             Err(error) if bucket::lacks_right(&error) => {
                 let right = "s3:ListBucket";
-                let why =
-                    format!("it exists, but access is denied: it belongs to somebody else, or {right} is missing");
+                // Amazon's S3 says of every bucket that does not exist that it does not; MinIO only to who may know.
+                let why = match self.client.site().is_amazon() {
+                    true => {
+                        format!("it exists, but access is denied: it belongs to somebody else, or {right} is missing")
+                    }
+                    false => format!(
+                        "access is denied: {right} is missing, it belongs to somebody else, or it does not exist"
+                    ),
+                };
                 let detail = self.named(&why);
-                self.tell(Step { detail, ..Step::denied(Topic::Bucket, right) })?;
+                self.tell(Step { detail, ..Step::denied(Topic::Bucket, &[right]) })?;
                 Ok(true)
             }
             Err(error) => Err(error),
@@ -57,8 +64,9 @@ impl Run<'_, '_> {
             Ok(Made::AsAsked) => created,
             Ok(Made::Plain) => self.named("created where the server puts it: it takes no region, or no ownership"),
             Err(error) if bucket::lacks_right(&error) => {
-                let detail = self.named(&format!("it does not exist, and to create it takes {TO_CREATE}"));
-                self.tell(Step { detail, ..Step::denied(Topic::Bucket, TO_CREATE) })?;
+                let detail =
+                    self.named(&format!("it does not exist, and to create it takes {}", TO_CREATE.join(" and ")));
+                self.tell(Step { detail, ..Step::denied(Topic::Bucket, &TO_CREATE) })?;
                 return Ok(false);
             }
             Err(error) => return Err(error),

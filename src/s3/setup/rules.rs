@@ -1,6 +1,6 @@
 //! What the bucket does by itself, one line for each thing.
 
-use super::super::lifecycle::{Applied, Lifecycle, Stage, Transition, apply};
+use super::super::lifecycle::{Applied, Expiration, Lifecycle, Others, Stage, Transition, When, apply};
 use super::super::versioning::Versioning;
 use super::Run;
 use super::step::{State, Step, Topic};
@@ -9,30 +9,16 @@ use crate::error::Result;
 impl Run<'_, '_> {
     pub(super) async fn lifecycle(&mut self, versioning: Versioning) -> Result<()> {
         let (client, plan) = (self.client, self.plan);
-        // Without the slash, runs/a would be runs/ab as well.
-        let prefix = if client.prefix.is_empty() { String::new() } else { format!("{}/", client.prefix) };
-        let applied = if self.is_new && plan.dry_run {
-            let wish = &plan.lifecycle;
-            let held = if client.learnt.is_minio() { wish.as_minio_holds_it() } else { wish.clone() };
-            Applied {
-                held,
-                changed: true,
-                before: None,
-                was_strange: false,
-                others: 0,
-                meanwhile: false,
-                refusal: None,
-            }
-        } else {
-            match apply(client, &plan.lifecycle, &prefix, plan.dry_run).await {
-                Ok(applied) => applied,
-                Err((stage, error)) => {
-                    let right = match stage {
-                        Stage::Read => "s3:GetLifecycleConfiguration",
-                        Stage::Write => "s3:PutLifecycleConfiguration",
-                    };
-                    return self.fail(Topic::Lifecycle, right, error);
-                }
+        let prefix = client.scope();
+        let applied = match apply(client, &plan.lifecycle, &prefix, plan.dry_run).await {
+            Ok(applied) => applied,
+            Err((Stage::Read, error)) if self.is_still_to_be_made(&error) => Applied::to_none(client, &plan.lifecycle),
+            Err((stage, error)) => {
+                let right = match stage {
+                    Stage::Read => "s3:GetLifecycleConfiguration",
+                    Stage::Write => "s3:PutLifecycleConfiguration",
+                };
+                return self.fail(Topic::Lifecycle, right, error);
             }
         };
         let told = Lines { run: self, applied: &applied, scope: &prefix, versioning };
@@ -179,14 +165,40 @@ impl Lines<'_, '_, '_> {
     }
 
     fn others(&self) -> Option<Step> {
-        let Applied { others, meanwhile, .. } = *self.applied;
-        let count = match others {
-            0 => return None,
-            1 => "1 rule of others is".to_owned(),
-            count => format!("{count} rules of others are"),
+        let Others { foreign, siblings, expirations } = &self.applied.others;
+        let rules = |count: &usize, whose: &str| match count {
+            0 => None,
+            1 => Some(format!("1 rule {whose}")),
+            count => Some(format!("{count} rules {whose}")),
         };
-        let meanwhile = if meanwhile { "; they were changed at the same time: have a look at them" } else { "" };
-        Some(Step::new(Topic::OtherRules, State::Found, format!("{count} kept as they are{meanwhile}")))
+        let parts = [rules(foreign, "of others"), rules(siblings, "of strata-ckpt for other prefixes")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let kept = if foreign + siblings == 1 { "is kept as it is" } else { "are kept as they are" };
+        let meanwhile = match self.applied.meanwhile {
+            true => "; the lifecycle was changed at the same time: have a look at it",
+            false => "",
+        };
+        let detail = format!("{} {kept}{meanwhile}", parts.join(" and "));
+        let told: Vec<String> = expirations.iter().map(|one| self.of_ours(one)).collect();
+        let hint = (!told.is_empty()).then(|| told.join("; "));
+        Some(Step { hint, ..Step::new(Topic::OtherRules, State::Found, detail) })
+    }
+
+    /// What a rule that is not ours does to objects of ours.
+    fn of_ours(&self, Expiration { id, scope, when, by_size }: &Expiration) -> String {
+        let verb = if self.versioning.keeps() { "hides" } else { "deletes" };
+        let some =
+            if *by_size { ", by their size: checkpoints may be among them" } else { ": checkpoints are among them" };
+        let place = if scope.is_empty() { String::new() } else { format!(" under {scope}") };
+        let when = match when {
+            When::After(days) => format!("after {}", in_days(*days)),
+            When::From(date) => format!("from {date} on"),
+        };
+        let rule = if id.is_empty() { "a rule without an id".to_owned() } else { format!("the rule '{id}'") };
+        format!("{rule} {verb} objects{place} {when}{some}")
     }
 }
 

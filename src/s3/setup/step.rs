@@ -90,8 +90,8 @@ pub struct Step {
     pub detail: String,
     /// How it was before it was changed.
     pub before: Option<String>,
-    /// With [`State::Denied`]: the right that is missing, such as `s3:PutLifecycleConfiguration`.
-    pub right: Option<&'static str>,
+    /// With [`State::Denied`]: the rights that are missing, such as `s3:PutLifecycleConfiguration`.
+    pub rights: Vec<&'static str>,
     /// What to know or to do about it, as one line.
     pub hint: Option<String>,
     /// What kind of failure it is, if it is one.
@@ -100,12 +100,14 @@ pub struct Step {
 
 impl Step {
     pub(super) fn new(topic: Topic, state: State, detail: String) -> Self {
-        Step { topic, state, detail, before: None, right: None, hint: None, failure: None }
+        Step { topic, state, detail, before: None, rights: Vec::new(), hint: None, failure: None }
     }
 
-    pub(super) fn denied(topic: Topic, right: &'static str) -> Self {
+    pub(super) fn denied(topic: Topic, rights: &[&'static str]) -> Self {
         let failure = Some(ErrorKind::Denied);
-        Step { right: Some(right), failure, ..Step::new(topic, State::Denied, format!("{right} is missing")) }
+        let verb = if rights.len() == 1 { "is" } else { "are" };
+        let detail = format!("{} {verb} missing", rights.join(" and "));
+        Step { rights: rights.to_vec(), failure, ..Step::new(topic, State::Denied, detail) }
     }
 
     pub(super) fn failed(topic: Topic, error: &Error) -> Self {

@@ -6,21 +6,19 @@ use super::step::{State, Step, Topic};
 use crate::error::Result;
 
 const CONSEQUENCE: &str = "rm then hides: what is removed or replaced is kept, and paid for, as an old version";
-const CLEANING: &str = "--noncurrent-days N deletes old versions N days after they were replaced or removed";
+const CLEANING: &str = "a lifecycle rule can delete old versions N days after they were replaced or removed";
 
 impl Run<'_, '_> {
     /// How it is now, or would be.
     pub(super) async fn versioning(&mut self) -> Result<Versioning> {
         let topic = Topic::Versioning;
-        let found = match self.is_new && self.plan.dry_run {
-            true => Versioning::Off,
-            false => match versioning::look(self.client).await {
-                Ok(found) => found,
-                Err(error) => {
-                    self.fail(topic, "s3:GetBucketVersioning", error)?;
-                    return Ok(Versioning::Unknown);
-                }
-            },
+        let found = match versioning::look(self.client).await {
+            Ok(found) => found,
+            Err(error) if self.is_still_to_be_made(&error) => Versioning::Off,
+            Err(error) => {
+                self.fail(topic, "s3:GetBucketVersioning", error)?;
+                return Ok(Versioning::Unknown);
+            }
         };
         if self.plan.versioning && matches!(found, Versioning::Off | Versioning::Suspended) {
             return self.turn_on(found).await;

@@ -17,8 +17,10 @@ mod uploads;
 
 use std::io::{self, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 pub use self::answering::Answering;
 pub use self::http::{Request, Response};
@@ -28,6 +30,10 @@ pub use self::sums::Sums;
 
 /// The only bucket.
 pub const BUCKET: &str = "checkpoints";
+/// How often it is looked whether a child that is waited for has ended.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Longer than anything takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; it ends, with all its connections, when this is dropped.
 pub struct Faulty {
@@ -39,6 +45,8 @@ struct Shared {
     state: Mutex<State>,
     /// Told when `released` changes.
     gate: Condvar,
+    /// Told when a request has arrived, and when one was carried out.
+    news: Condvar,
 }
 
 struct State {
@@ -69,7 +77,7 @@ impl Faulty {
             released: false,
             stopped: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), gate: Condvar::new() });
+        let shared = Arc::new(Shared { state: Mutex::new(state), gate: Condvar::new(), news: Condvar::new() });
         let accepting = shared.clone();
         thread::spawn(move || accepting.accept(&listener));
         Faulty { address, shared }
@@ -150,6 +158,42 @@ impl Faulty {
         self.shared.lock().requests.iter().filter(is_one).cloned().collect()
     }
 
+    /// How many there were of one kind so far: for waits, since nothing is copied.
+    pub fn count(&self, operation: Operation) -> usize {
+        self.shared.lock().requests.iter().filter(|request| operation.is(request)).count()
+    }
+
+    /// Waits until so many requests of one kind have arrived from `child`.
+    ///
+    /// # Panics
+    /// When the child ends before.
+    pub fn await_requests(&self, operation: Operation, count: usize, child: &mut Child) {
+        loop {
+            let ended = child.try_wait().unwrap();
+            let too_few =
+                |state: &mut State| state.requests.iter().filter(|request| operation.is(request)).count() < count;
+            // A child that ends tells nobody here.
+            let (state, waited) =
+                self.shared.news.wait_timeout_while(self.shared.lock(), BETWEEN_LOOKS, too_few).unwrap();
+            drop(state);
+            if !waited.timed_out() {
+                return;
+            }
+            assert!(ended.is_none(), "{ended:?} before request {count} of {operation:?}");
+        }
+    }
+
+    /// Waits until an object is there whose key ends so.
+    ///
+    /// # Panics
+    /// When that does not come to be.
+    pub fn await_object(&self, end: &str) {
+        let missing = |state: &mut State| !state.store.objects.keys().any(|key| key.ends_with(end));
+        let (state, waited) = self.shared.news.wait_timeout_while(self.shared.lock(), PATIENCE, missing).unwrap();
+        drop(state);
+        assert!(!waited.timed_out(), "no {end}");
+    }
+
     /// What goes wrong from here on.
     pub fn set_rules(&self, rules: impl IntoIterator<Item = Rule>) {
         self.shared.lock().rules = rules.into_iter().collect();
@@ -217,6 +261,7 @@ impl Shared {
                 *byte ^= 1;
             }
             self.lock().requests.push(request.clone());
+            self.news.notify_all();
             arrived?;
             if !self.answer(stream, &request, action)? {
                 break;
@@ -294,7 +339,9 @@ impl Shared {
     }
 
     fn carry_out(&self, request: &Request) -> Response {
-        self.lock().store.answer(request)
+        let response = self.lock().store.answer(request);
+        self.news.notify_all();
+        response
     }
 
     /// Until the server is told to go on or to end.

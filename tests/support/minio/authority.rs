@@ -43,6 +43,21 @@ impl Authority {
         (certificate.der().clone(), PrivateKeyDer::Pkcs8(pair.serialize_der().into()))
     }
 
+    /// A certificate for these names that its owner signed, and that says it is an authority, as `openssl req -x509` makes
+    /// them; its key, and the file for `AWS_CA_BUNDLE`.
+    pub fn of_itself(names: &[&str]) -> (Self, (CertificateDer<'static>, PrivateKeyDer<'static>)) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        fs::write(&ca, certificate.pem()).unwrap();
+        let shown = (certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()));
+        (Authority { issuer: Issuer::new(params, key), ca, _directory: directory }, shown)
+    }
+
     /// Writes a certificate for 127.0.0.1 and localhost, and its key.
     pub fn certify_loopback(&self, certificate: &Path, key: &Path) {
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];

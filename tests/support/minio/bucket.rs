@@ -24,17 +24,18 @@ impl Bucket {
         Bucket { server, name, keys }
     }
 
-    /// With Object Lock, and a day's retention for every version that is written.
-    pub(super) fn create_locked(server: &'static Minio, name: String) -> Self {
+    /// With Object Lock, and a day's retention in this mode for every version that is written.
+    pub(super) fn create_locked(server: &'static Minio, name: String, mode: &str) -> Self {
         let lock = [("x-amz-bucket-object-lock-enabled", "true")];
         let created = server.client.call_with(&server.root, "PUT", &format!("/{name}"), &lock, b"");
         assert_eq!(created.map(|answer| answer.status), Some(200));
         let keys = limited(server, &name, &PERMISSIONS);
         let bucket = Bucket { server, name, keys };
-        let retention =
-            b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
-            <Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
-        let kept = bucket.as_root("PUT", "?object-lock=", retention);
+        let retention = format!(
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+            <Mode>{mode}</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+        );
+        let kept = bucket.as_root("PUT", "?object-lock=", retention.as_bytes());
         assert_eq!(kept.status, 200, "{kept:?}");
         bucket
     }
