@@ -170,7 +170,7 @@ fn a_process_ends_with_the_command() {
     for way in ["--deadline", "SIGINT"] {
         let bed = bed_with(&server, &[("AWS_PROFILE", "process")]);
         let path = script(&bed, "sleep 1000 & echo $$ $! >given/started.new; mv given/started.new given/started; wait");
-        config(&bed, &format!("[profile process]\ncredential_process = {path}; true\n"));
+        config(&bed, &format!("[profile process]\ncredential_process = /bin/sh {path}; true\n"));
         let arguments = if way == "SIGINT" { &["ls"][..] } else { &["ls", "--deadline", "3s"] };
         let mut child = bed.command(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
         let started = eventually(|| fs::read_to_string(bed.path("given/started")).ok());
