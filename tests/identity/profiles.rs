@@ -1,10 +1,11 @@
 //! Profiles of the AWS config files: keys, roles, processes, and those that nobody can use.
 
+use std::fs;
+
 use crate::support::bed::Bed;
 use crate::support::faulty::{Answering, Faulty, Response};
 use crate::support::minio;
 use crate::{CANARY, assert_signed_by, assumed, bed, bed_with, field, refused};
-use std::fs;
 
 const KEYS: &str = "aws_access_key_id = AKIDBASE\naws_secret_access_key = s3cr=t\n";
 const ROLE: &str = "role_arn = arn:aws:iam::123456789012:role/a\n";
@@ -169,7 +170,7 @@ fn a_process_ends_with_the_command() {
     for way in ["--deadline", "SIGINT"] {
         let bed = bed_with(&server, &[("AWS_PROFILE", "process")]);
         let path = script(&bed, "sleep 1000 & echo $$ $! >given/started.new; mv given/started.new given/started; wait");
-        config(&bed, &format!("[profile process]\ncredential_process = {path}; true\n"));
+        config(&bed, &format!("[profile process]\ncredential_process = /bin/sh {path}; true\n"));
         let arguments = if way == "SIGINT" { &["ls"][..] } else { &["ls", "--deadline", "3s"] };
         let mut child = bed.command(arguments).stderr(std::process::Stdio::null()).spawn().unwrap();
         let started = eventually(|| fs::read_to_string(bed.path("given/started")).ok());

@@ -9,7 +9,7 @@ const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_pr
 /// They say who is trusted to be the store.
 const AUTHORITIES: [&str; 3] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// They name files that run commands, and servers that are sent tokens: AWS's chain takes them from the process alone.
-const OF_THE_PROCESS: [&str; 12] = [
+const OF_THE_PROCESS: [&str; 15] = [
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_ROLE_ARN",
@@ -21,7 +21,10 @@ const OF_THE_PROCESS: [&str; 12] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_SSO",
+    "AWS_ENDPOINT_URL_SSO_OIDC",
 ];
 
 impl Environment {
@@ -79,7 +82,9 @@ impl Environment {
     fn has_own_keys(&self, by_name: bool) -> bool {
         let same = |name: &str| self.dotenv.get(name).is_some_and(|value| self.real.get(name) == Some(value));
         let not_beside = self.dotenv.contains_key("AWS_ACCESS_KEY_ID") && !self.real.contains_key("AWS_ACCESS_KEY_ID");
-        !by_name && (not_beside || (same("AWS_ACCESS_KEY_ID") && same("AWS_SECRET_ACCESS_KEY")))
+        let all = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].into_iter();
+        let mut all = all.chain(self.real.contains_key("AWS_SESSION_TOKEN").then_some("AWS_SESSION_TOKEN"));
+        !by_name && (not_beside || all.all(same))
     }
 
     /// Those variables of the file by which AWS's chain would find credentials, and does not.
@@ -190,6 +195,8 @@ mod tests {
     #[test]
     fn a_way_of_the_file_goes_with_keys_of_the_file() {
         let key = ("AWS_ACCESS_KEY_ID", "id");
+        // The token is not in the file.
+        let whole = [key, ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
         for (real, file, told) in [
             (&[key][..], "HTTPS_PROXY=http://me:hunter2@p:1\n", Some("HTTPS_PROXY (http://p:1) of the .env file")),
             (&[key, ("https_proxy", "http://own")], "HTTPS_PROXY=http://p:1\n", None),
@@ -197,6 +204,8 @@ mod tests {
             (&[], "http_proxy=p:1\nSSL_CERT_FILE=ca\n", Some("http_proxy (p:1), SSL_CERT_FILE of the .env file")),
             (&[], "AWS_ACCESS_KEY_ID=id\nALL_PROXY=http://p:1\n", None),
             (&[key], "NO_PROXY=h\n", None),
+            (&whole, "AWS_ACCESS_KEY_ID=id\nAWS_SECRET_ACCESS_KEY=s\nHTTP_PROXY=p\n", Some("HTTP_PROXY (p) of the")),
+            (&whole[..2], "AWS_ACCESS_KEY_ID=id\nAWS_SECRET_ACCESS_KEY=s\nHTTP_PROXY=p\n", None),
         ] {
             let said = load(real, file, 0o600).foreign_way(false);
             assert_eq!(said.is_some(), told.is_some(), "{file}: {said:?}");
