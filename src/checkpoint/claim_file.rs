@@ -1,8 +1,12 @@
 //! The object that holds a claim: each write of it is conditional on the one before.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::backend::{Precondition, StorageBackend, WriteOptions};
 use crate::body::PartBody;
@@ -86,7 +90,7 @@ impl ClaimFile {
         // Without its answer nobody could give the claim up.
         let is_awaited = first.is_some() || last;
         let file = self.clone();
-        let writing = tokio::spawn(async move { file.bring_up_to_date(first).await });
+        let writing = Unstoppable(Some(Box::pin(async move { file.bring_up_to_date(first).await })));
         let too_late = async {
             runtime.cancel.cancelled().await;
             if is_awaited {
@@ -95,9 +99,7 @@ impl ClaimFile {
         };
         tokio::select! {
             biased;
-            outcome = writing => {
-                outcome.map_err(|error| Error::new(ErrorKind::Other, "the write came to no end").caused_by(error))?
-            }
+            outcome = writing => outcome,
             () = too_late => Err(cancelled()),
         }
     }
@@ -159,5 +161,27 @@ impl ClaimFile {
 
     fn lock(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Work that goes on by itself where whoever waits for it does not any more.
+struct Unstoppable(Option<Pin<Box<dyn Future<Output = Result<()>> + Send>>>);
+
+impl Future for Unstoppable {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(work) = &mut self.0 else { return Poll::Pending };
+        let outcome = ready!(work.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Unstoppable {
+    fn drop(&mut self) {
+        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(rest);
+        }
     }
 }
