@@ -5,16 +5,15 @@
 
 mod support;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use support::bed::{self, Bed, Said, faulty, local, minio};
 use support::faulty::{Action, BUCKET, Faulty, Operation, Place, Rule};
 use support::minio::shared;
+use support::terminal::{shown, terminal};
 
 const SMALL: [&str; 8] = ["--json", "bench", "--size", "6MiB", "--runs", "2", "-j", "1,2"];
 
@@ -155,30 +154,18 @@ fn a_store_that_cannot_be_used_is_no_alarm() {
 fn a_terminal_that_knows_nothing_but_lines() {
     let bed = local();
     for term in [None, Some("dumb")] {
-        let (mut ours, theirs) = terminal();
+        let (ours, theirs) = terminal();
         let mut command = bed.command(["bench", "--size", "1KiB", "--runs", "1", "-j", "1"]);
         match term {
             None => command.env_remove("TERM"),
             Some(term) => command.env("TERM", term),
         };
         assert!(command.stdout(Stdio::null()).stderr(theirs).status().unwrap().success());
-        // The other end stays open in `command`, and everything fits into what the system keeps.
-        let mut told = [0; 4096];
-        let read = ours.read(&mut told).unwrap();
-        let told = String::from_utf8_lossy(&told[..read]);
-        assert!(told.contains("\nrun 1 of 2: put, parts auto, -j 1: ") || told.contains("run 2 of 2: get"), "{told}");
+        drop(command);
+        let told = shown(ours);
+        assert!(told.contains("\nrun 1 of 2: put, parts auto, -j 1: ") && told.contains("\nrun 2 of 2: get"), "{told}");
         assert!(!told.contains('\u{1b}'), "{told:?}");
     }
-}
-
-/// A terminal's two ends.
-fn terminal() -> (File, File) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    (File::from(ours), theirs)
 }
 
 #[test]

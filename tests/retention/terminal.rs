@@ -1,27 +1,15 @@
 //! What a person is shown and asked at a terminal: no name hides what is about to go.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::put;
 use crate::support::bed::{Bed, local};
+use crate::support::terminal::{shown, terminal};
 
 /// Shows `epoch_9` where the terminal heeds it.
 const HIDING: &str = "run/epoch_1\r\u{1b}[2Kepoch_9";
 const SHOWN: &str = "run/epoch_1\\r\\u{1b}[2Kepoch_9";
-
-/// A terminal's two ends.
-fn terminal() -> (File, File) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    (File::from(ours), theirs)
-}
 
 fn filled() -> Bed {
     let bed = local();
@@ -46,13 +34,10 @@ fn results_are_escaped_for_a_terminal_and_exact_for_a_script() {
     let bed = filled();
     let arguments = ["rm", "--keep-last", "1", "--dry-run"];
     assert_eq!(bed.ok(arguments).stdout_line(), bed.uri(HIDING));
-    let (mut ours, theirs) = terminal();
+    let (ours, theirs) = terminal();
     let output = bed.command(arguments).stdout(theirs).stderr(Stdio::null()).output().unwrap();
     assert!(output.status.success());
-    let mut shown = Vec::new();
-    // Nobody has the other end any more, which is an error once everything was read.
-    let _ = ours.read_to_end(&mut shown);
-    assert_eq!(String::from_utf8_lossy(&shown).trim_end(), bed.uri(SHOWN));
+    assert_eq!(shown(ours).trim_end(), bed.uri(SHOWN));
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod moto;
 pub mod nobody;
 pub mod proxy;
 pub mod s5cmd;
+pub mod terminal;
 pub mod tls;
 pub mod tool;
 pub mod wire;
